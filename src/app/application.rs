@@ -30,7 +30,7 @@ use crate::observe::metrics::{HandshakeCounts, Metrics, RequestMetrics};
 use crate::route::policy::Require;
 use crate::route::{Route, Routes, misplaced};
 use crate::schema::{DescriptorSource, Remarks, Schema};
-use crate::server::{self, Bounds, ClientAuth, Drain, Listener, Plain, Recipe, Served, Stop};
+use crate::server::{self, Bounds, ClientAuth, Drain, Listener, Plain, Recipe, SYSTEMD, Served, Stop};
 use crate::tls::certs::{self, Inspection, Usage};
 use crate::tls::{self, Clients, Identity, Trust};
 use crate::upstream::Upstream;
@@ -592,5 +592,6 @@ fn server_tls(listen: &server::Config) -> Result<Option<ServerTls>, Vec<Problem>
 }
 
 fn not_bound(address: &str, error: &io::Error) -> Problem {
-    Problem::at(address, format!("cannot listen on this address: {error}; choose another address with `--listen ADDR`"))
+    let advice = if address == SYSTEMD { "" } else { "; choose another address with `--listen ADDR`" };
+    Problem::at(address, format!("cannot listen on this address: {error}{advice}"))
 }

@@ -210,7 +210,8 @@ fn checked(base: &str) -> Result<String, Vec<Problem>> {
 fn base_of(listen: Option<&server::Config>) -> String {
     let Some(listen) = listen else { return "http://localhost:8080".to_owned() };
     let scheme = if listen.tls.is_some() { "https" } else { "http" };
-    let (host, port) = listen.address.rsplit_once(':').unwrap_or((&listen.address, "8080"));
+    let address = if listen.address == server::SYSTEMD { "localhost:8080" } else { &listen.address };
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, "8080"));
     let host = if matches!(host, "0.0.0.0" | "[::]" | "") { "localhost" } else { host };
     format!("{scheme}://{host}:{port}")
 }

@@ -24,6 +24,7 @@ mod serve;
 mod settings;
 mod shell;
 mod signals;
+mod supervised;
 
 pub use curl::{line as curl_line, written as curl_words};
 pub use run::run;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::outcome::Outcome;
 use super::runtime::runtime;
 use super::settings::Settings;
-use super::{log, signals};
+use super::{log, signals, supervised};
 use crate::app::admin::{Admin, Gauges, Live, Pages};
 use crate::app::reload::{Operator, Reloading, Start};
 use crate::app::{App, Bound, TraceExport};
@@ -47,6 +47,7 @@ pub(super) fn run(settings: &Settings) -> Outcome {
             let pages = Pages { metrics, stop: stop.clone(), live: shown, log: log.filter() };
             tokio::spawn(admin.serve(pages));
         }
+        supervised::tell(&stop);
         tokio::select! {
             served = bound.serve(&stop) => served.map_err(|problem| vec![problem])?,
             () = reloading.run(asked) => {}

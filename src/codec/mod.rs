@@ -4,7 +4,7 @@
 //! then becomes wire format, with or without a JSON body. [`reply`] turns wire format into JSON, [`reply_field`] a
 //! single field of it, and [`values()`] turns each value into the text for a path or a query.
 //!
-//! [`validate`] checks wire format by rules.
+//! [`validate`] checks wire format by rules. [`Omissions`] leave fields out of it.
 //!
 //! Input is strict: whatever another reader could read differently is rejected. Knows nothing of HTTP or routes.
 
@@ -15,6 +15,7 @@ mod from_json;
 mod http_body;
 mod indent;
 mod number;
+mod omission;
 mod problem;
 mod scalar;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use from_json::{
     Body, Ignored, Mask, MaskTooLong, Origin, Request, RequestError, Texts, Value, add_members, longest,
 };
 pub use http_body::{HttpBody, is_http_body};
+pub use omission::{Omission, Omissions};
 pub use problem::{BodyError, FieldProblem, Found};
 pub use to_json::{DecodeError, DecodeProblem, FieldText, Int64, LeafValue, NoText, Print};
 pub use to_json::{field_text, http_body, reply, reply_field, values, without};

@@ -201,13 +201,20 @@ fn days(date: &str) -> Option<i64> {
 }
 
 /// A date of the Gregorian calendar.
-struct Date {
-    year: i64,
-    month: i64,
-    day: i64,
+pub(super) struct Date {
+    pub(super) year: i64,
+    pub(super) month: i64,
+    pub(super) day: i64,
 }
 
-fn civil(days: i64) -> Date {
+impl Date {
+    /// The days of its year before it.
+    pub(super) fn day_of_year(&self) -> i64 {
+        (1..self.month).map(|month| days_in(self.year, month)).sum::<i64>() + self.day - 1
+    }
+}
+
+pub(super) fn civil(days: i64) -> Date {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

@@ -17,19 +17,19 @@ impl Input<'_> {
     /// The listener, and the protocols that it serves.
     pub(super) fn listen(&self) -> Read<(server::Config, Protocols)> {
         if let Some(flag) = &self.overrides.listen {
-            let address = value::listen_address(flag).map_err(|message| self.problems.flag("--listen", message))?;
+            let address = value::listen_place(flag).map_err(|message| self.problems.flag("--listen", message))?;
             return Ok((plain_listener(address), Protocols::default()));
         }
         match self.value("listen") {
             Some(value) if value.is_map() => self.listen_section(value),
-            Some(value) => Ok((plain_listener(listen_address(value)?), Protocols::default())),
+            Some(value) => Ok((plain_listener(listen_place(value)?), Protocols::default())),
             None => self.top.map(|_| (plain_listener(LISTEN.to_owned()), Protocols::default())),
         }
     }
 
     fn listen_section(&self, value: Value) -> Read<(server::Config, Protocols)> {
         let section = value.section(&[KEYS, trusted::KEYS].concat())?;
-        let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_address);
+        let address = section.value("address").map_or(Ok(LISTEN.to_owned()), listen_place);
         let tls = section.value("tls").map(|value| self.listen_tls(value)).transpose();
         let connections = section.value("connections").map(limits::connections).transpose();
         let handshakes =
@@ -92,6 +92,10 @@ fn protocols(value: Value) -> Protocols {
     let names = value.one_or_more("a protocol", name);
     let has = |name| names.contains(&name);
     Protocols { rest: has("rest"), grpc: has("grpc"), grpc_web: has("grpc_web"), connect: has("connect") }
+}
+
+fn listen_place(value: Value) -> Read<String> {
+    value.parsed("`host:port` or `systemd`", value::listen_place)
 }
 
 pub(super) fn listen_address(value: Value) -> Read<String> {

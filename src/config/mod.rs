@@ -56,3 +56,4 @@ pub use settings::{Config, Reload};
 pub use store::Store;
 pub use traces::Traces;
 pub use upstreams::{Reflection, Upstream};
+pub use validation::rules_text;

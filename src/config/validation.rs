@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::file::read_file;
+use super::file::{parse, read_file};
 use super::input::Input;
-use super::reader::{Problems, Value, or_default};
+use super::reader::{Problems, Read, Value, or_default};
 use super::yaml::{Entry, Node, Shape, Spot};
 use crate::codec::validate::{Member, MessageRules, Sources, Tree, TreeValue};
+use crate::format::problem::Problem;
 use crate::route::RpcOptions;
 use crate::route::policy::{Policy, Validation};
 
@@ -46,19 +47,33 @@ impl Input<'_> {
 
     fn rules_of(&self, file: &Path) -> Vec<MessageRules> {
         let problems = Problems::new(Some(file));
-        let rules = match read_file(file, &problems) {
-            Ok(Node { shape: Shape::Map(entries), .. }) => {
-                entries.iter().map(|entry| message_rules(&problems, entry)).collect()
-            }
-            Ok(Node { shape: Shape::Nothing, .. }) => Vec::new(),
-            Ok(Node { spot, shape }) => {
-                problems.at(spot, format!("expected a map of messages, found {shape}"));
-                Vec::new()
-            }
-            Err(_) => Vec::new(),
-        };
+        let rules = rules_in(read_file(file, &problems), &problems);
         self.problems.add(problems);
         rules
+    }
+}
+
+/// The rules of a file with this text; `file` is its path in problems.
+///
+/// # Errors
+/// Every problem found.
+pub fn rules_text(text: &str, file: &Path) -> Result<Vec<MessageRules>, Vec<Problem>> {
+    let problems = Problems::new(Some(file));
+    let rules = rules_in(parse(text, &problems), &problems);
+    let found = problems.into_list();
+    if found.is_empty() { Ok(rules) } else { Err(found) }
+}
+
+fn rules_in(root: Read<Node>, problems: &Problems) -> Vec<MessageRules> {
+    match root {
+        Ok(Node { shape: Shape::Map(entries), .. }) => {
+            entries.iter().map(|entry| message_rules(problems, entry)).collect()
+        }
+        Ok(Node { shape: Shape::Nothing, .. }) | Err(_) => Vec::new(),
+        Ok(Node { spot, shape }) => {
+            problems.at(spot, format!("expected a map of messages, found {shape}"));
+            Vec::new()
+        }
     }
 }
 

@@ -11,8 +11,14 @@ use crate::format::secret::Permissions;
 use crate::gateway::CorsOrigin;
 use crate::gateway::metadata::TraceContext;
 use crate::gateway::stream::Format;
+use crate::server::SYSTEMD;
 use crate::tls::{Pin, PinError};
 use crate::upstream::{CredentialsError, Login, ProxyConfig, ProxyError};
+
+/// The socket that systemd passes, or else the address to listen on.
+pub(super) fn listen_place(text: &str) -> Result<String, String> {
+    if text == SYSTEMD { Ok(text.to_owned()) } else { listen_address(text) }
+}
 
 /// The address to listen on: `host:port`, an IPv6 address in brackets, port 0 for any free port.
 pub(super) fn listen_address(text: &str) -> Result<String, String> {

@@ -14,6 +14,8 @@ use super::metadata::TraceId;
 use super::record::StreamNotes;
 use super::state::Gateway;
 use crate::caller::Admitted;
+use crate::codec::Omission;
+use crate::format::wire::WireError;
 use crate::route::policy::{CallerGone, KeyUse};
 use crate::upstream::{CallError, Incoming, Outbound, Outgoing, Reply};
 
@@ -40,7 +42,7 @@ impl Gateway {
         message: &mut RequestMessage,
         exchange: &mut Exchange,
     ) -> Result<Reply, Refusal> {
-        if call.route.rpc.validation.is_some() {
+        if call.route.rpc.is_examined() {
             let bytes = std::mem::take(&mut message.bytes);
             // Boxed; otherwise the future of every request would be as large as this one.
             message.bytes = Box::pin(self.validate(call, bytes, message.json.as_deref(), exchange)).await?;
@@ -55,7 +57,11 @@ impl Gateway {
             // Boxed; otherwise the future of every request would be as large as this one.
             Box::pin(self.forward_kept(call, admitted, &mut message.bytes, exchange)).await?
         };
-        called.map_err(|error| Refusal::call(error, self.named(call, message.json.as_deref())))
+        let mut reply = called.map_err(|error| Refusal::call(error, self.named(call, message.json.as_deref())))?;
+        if let Some(omission) = &call.route.rpc.behavior.replies {
+            reply.message = without(omission, reply.message).map_err(|_| Refusal::unreadable_reply())?;
+        }
+        Ok(reply)
     }
 
     /// The head of a unary call, which begins now.
@@ -130,11 +136,22 @@ impl Gateway {
         }
         let outbound = Outbound::new(admitted, metadata, call.terms);
         match self.upstream(call.route).open(outbound, exchange.trail()).await {
-            Ok((outgoing, incoming)) => Ok(OpenCall { outgoing, incoming, notes }),
+            Ok((outgoing, mut incoming)) => {
+                if let Some(omission) = call.route.rpc.behavior.replies.clone() {
+                    let cause = |_| CallError::protocol("a message cannot be read");
+                    incoming.change_messages(Box::new(move |message| without(&omission, message).map_err(cause)));
+                }
+                Ok(OpenCall { outgoing, incoming, notes })
+            }
             Err(error) => {
                 notes.ended(Some(&error));
                 Err(Refusal::call(error, self.named(call, None)))
             }
         }
     }
+}
+
+/// A reply without the fields that callers do not see.
+fn without(omission: &Omission, message: Bytes) -> Result<Bytes, WireError> {
+    Ok(omission.without(&message)?.map_or(message, Bytes::from))
 }

@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use super::policy::{Policy, UnknownKeys, Validation};
 use crate::codec::validate::{Checks, Validator};
 use crate::codec::{Ignored, Print};
+use crate::codec::{Omission, Omissions};
 use crate::observe::seldom::Seldom;
 use crate::schema::{Message, Paths, RpcDescriptor};
 
@@ -40,6 +41,24 @@ pub struct Rpc {
     pub(super) ignored: Ignored,
     /// How request messages are validated; `None` if they are not.
     pub validation: Option<Validated>,
+    /// What is left out of messages because of `google.api.field_behavior`.
+    pub behavior: Behavior,
+}
+
+/// What is left out of the messages of an rpc because of `google.api.field_behavior`.
+#[derive(Debug, Default)]
+pub struct Behavior {
+    /// The fields with OUTPUT_ONLY, which are ignored in requests.
+    pub requests: Option<Omission>,
+    /// The fields with INPUT_ONLY, which replies do not show.
+    pub replies: Option<Omission>,
+}
+
+/// What the rules and options about values say of all message types.
+pub(super) struct ValueRules {
+    pub(super) validator: Arc<Validator>,
+    pub(super) output_only: Arc<Omissions>,
+    pub(super) input_only: Arc<Omissions>,
 }
 
 /// How the request messages of an rpc are validated.
@@ -83,7 +102,7 @@ impl Rpc {
         rpc: &RpcDescriptor,
         upstream: usize,
         policy: Policy,
-        validator: &Arc<Validator>,
+        rules: &ValueRules,
     ) -> Result<Self, String> {
         let path = PathAndQuery::try_from(rpc.path.as_str());
         let streaming = rpc.streaming();
@@ -99,10 +118,18 @@ impl Rpc {
             paths: Paths::from(&rpc.input),
             print: policy.json.print(),
             ignored: ignored(&policy),
-            validation: validated(rpc, &policy, validator),
+            validation: validated(rpc, &policy, &rules.validator),
+            behavior: behavior(rpc, &policy, rules),
             policy,
         })
     }
+
+    /// Whether request messages are looked at before they are sent.
+    #[must_use]
+    pub fn is_examined(&self) -> bool {
+        self.validation.is_some() || self.behavior.requests.is_some()
+    }
+
     /// Whether the names of query keys and fields are read in any case.
     pub(super) fn reads_any_case(&self) -> bool {
         self.policy.json.case_insensitive_field_parsing
@@ -114,6 +141,14 @@ fn validated(rpc: &RpcDescriptor, policy: &Policy, validator: &Arc<Validator>) -
         return None;
     }
     validator.of(&rpc.input).map(|checks| Validated { mode: policy.validation, checks, reports: Seldom::default() })
+}
+
+/// Fields are left out only where rules are enforced: otherwise calls are as they would be without rules.
+fn behavior(rpc: &RpcDescriptor, policy: &Policy, rules: &ValueRules) -> Behavior {
+    if policy.validation != Validation::Enforce {
+        return Behavior::default();
+    }
+    Behavior { requests: rules.output_only.of(&rpc.input), replies: rules.input_only.of(&rpc.output) }
 }
 
 fn ignored(policy: &Policy) -> Ignored {

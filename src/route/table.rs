@@ -10,14 +10,15 @@ use super::found::{Found, Miss};
 use super::naming::Renamed;
 use super::options::{Defaults, RpcOptions};
 use super::query::Query;
-use super::rpc::Rpc;
+use super::rpc::{Rpc, ValueRules};
 use super::rules::mapped;
 use super::spare::{self, Spare};
 use super::trie::{Hit, Trie, TrieRule};
 use super::{binding, choice};
+use crate::codec::Omissions;
 use crate::codec::validate::Validator;
 use crate::format::problem::Problem;
-use crate::schema::Schema;
+use crate::schema::{Annotation, Schema};
 
 /// All routes, ready to be searched.
 #[derive(Debug)]
@@ -52,7 +53,15 @@ impl Routes {
         let selectors_are_right = idle.is_empty();
         problems.extend(idle);
         let validator = Validator::compile(schema, &defaults.validation).map_err(|wrong| problems.extend(wrong));
-        let validator = Arc::new(validator.unwrap_or_default());
+        let left_out = |is_left_out: fn(&Annotation) -> bool| match defaults.validation.field_behavior {
+            true => Arc::new(Omissions::new(schema, is_left_out)),
+            false => Arc::default(),
+        };
+        let value_rules = ValueRules {
+            validator: Arc::new(validator.unwrap_or_default()),
+            output_only: left_out(|annotation| annotation.is_output_only),
+            input_only: left_out(|annotation| annotation.is_input_only),
+        };
         let (mut bound, mut direct) = (Vec::new(), Vec::new());
         let renamed = Renamed::new(schema, options, defaults);
         problems.extend(renamed.problems());
@@ -68,7 +77,7 @@ impl Routes {
             });
             let options = options.iter().find(|options| options.rpc == rpc.name);
             let descriptor = renamed.of(rpc);
-            let served = Rpc::new(descriptor, upstream, defaults.policy_of(options), &validator).map(Arc::new);
+            let served = Rpc::new(descriptor, upstream, defaults.policy_of(options), &value_rules).map(Arc::new);
             for rule in &rules {
                 match binding::bind(descriptor, rule, &served, options) {
                     Ok(rule) => bound.push(rule),

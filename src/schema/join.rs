@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::annotation::{self, Annotation};
+use super::annotation::{self, Annotation, Predefined};
 use super::clash::Clashes;
 use super::compile;
 use super::load::{self, Loaded};
@@ -24,6 +24,7 @@ pub struct Schema {
     uncompiled: Vec<Uncompiled>,
     warnings: Vec<String>,
     annotations: Arc<[Annotation]>,
+    predefined: Arc<[Predefined]>,
 }
 
 impl Schema {
@@ -54,7 +55,8 @@ impl Schema {
         let tables = Arc::new(tables);
         let rpcs = rpc::rpcs(&files, &tables)?;
         let annotations = annotation::annotations(&files).into();
-        Ok(Self { tables, rpcs, files: read, clashes, uncompiled, warnings, annotations })
+        let predefined = annotation::predefined(&files).into();
+        Ok(Self { tables, rpcs, files: read, clashes, uncompiled, warnings, annotations, predefined })
     }
 
     /// Loads one descriptor set from memory; problems name it `name`.
@@ -109,6 +111,12 @@ impl Schema {
     #[must_use]
     pub fn annotations(&self) -> &[Annotation] {
         &self.annotations
+    }
+
+    /// The rules that extensions of `buf.validate` add to it.
+    #[must_use]
+    pub fn predefined(&self) -> &[Predefined] {
+        &self.predefined
     }
 
     /// All messages, including nested ones.

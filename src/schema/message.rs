@@ -38,6 +38,12 @@ impl Message {
         &self.tables
     }
 
+    /// Another message type of the same tables.
+    #[must_use]
+    pub fn sibling(&self, id: MessageId) -> Self {
+        Self { tables: Arc::clone(&self.tables), id }
+    }
+
     /// Its compiled form.
     #[must_use]
     pub fn table(&self) -> &MessageTable {
@@ -88,6 +94,12 @@ impl Field {
     #[must_use]
     pub fn owner(&self) -> MessageId {
         self.message
+    }
+
+    /// The message type that the field belongs to.
+    #[must_use]
+    pub fn declaring(&self) -> Message {
+        Message { tables: Arc::clone(&self.tables), id: self.message }
     }
 
     /// Its index among the fields of its message.

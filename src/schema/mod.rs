@@ -35,7 +35,7 @@ mod table;
 mod uncompiled;
 mod unit;
 
-pub use annotation::{Annotated, Annotation};
+pub use annotation::{Annotated, Annotation, Predefined};
 pub use case::{Alike, AnyCase, Named};
 pub use common::find_any;
 pub use join::Schema;

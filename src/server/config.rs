@@ -7,10 +7,13 @@ use crate::caller::forwarded::Proxies;
 use crate::caller::hop::Rules;
 use crate::tls::{IdentityFiles, PinnedClient};
 
+/// The address of a listener whose socket systemd opens and passes.
+pub const SYSTEMD: &str = "systemd";
+
 /// The configuration of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The address to bind, `host:port`.
+    /// The address to bind, `host:port`, or [`SYSTEMD`].
     pub address: String,
     /// The TLS files; without them, connections are plain.
     pub tls: Option<TlsFiles>,

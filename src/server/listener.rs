@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::admission::{Admissions, Bounds};
 use super::answerer::Answerer;
-use super::config::Plain;
+use super::config::{Plain, SYSTEMD};
 use super::connection::Connection;
 use super::drain::Draining;
 use super::handshakes::Handshakes;
@@ -31,6 +31,8 @@ pub struct Listener {
     tcp: TcpListener,
     tls: Option<Server>,
     plain: Plain,
+    /// Whether systemd opened the socket and keeps it open, for the process that comes after this one.
+    is_passed: bool,
 }
 
 /// The longest time for calls in flight when a listener stops that serves on the runtime of its caller.
@@ -51,17 +53,20 @@ impl Listener {
         Self::bind_with(address, BACKLOG, tls, plain).await
     }
 
-    /// Binds `address` as [`Listener::bind`] does. At most `backlog` connections wait to be accepted (listen(2)).
+    /// Binds `address` as [`Listener::bind`] does. At most `backlog` connections wait to be accepted (listen(2)). With
+    /// [`SYSTEMD`] as the address, takes the socket that systemd passes, which has a backlog of its own.
     ///
     /// # Errors
-    /// The operating system cannot bind the address.
+    /// The operating system cannot bind the address, or systemd did not pass one socket.
     pub async fn bind_with(
         address: &str,
         backlog: u32,
         tls: Option<Arc<ServerConfig>>,
         plain: Plain,
     ) -> io::Result<Self> {
-        Ok(Self { tcp: port::bind(address, backlog).await?, tls: tls.map(Server::from), plain })
+        let is_passed = address == SYSTEMD;
+        let tcp = if is_passed { port::passed()? } else { port::bind(address, backlog).await? };
+        Ok(Self { tcp, tls: tls.map(Server::from), plain, is_passed })
     }
 
     /// The address that was bound.
@@ -75,7 +80,7 @@ impl Listener {
     /// Serves on the runtime of the caller until `stop` completes, then finishes the calls in flight.
     pub async fn serve(self, service: impl Answerer, stop: impl Future<Output = ()>) {
         let draining = Draining::new();
-        let Self { tcp, tls, plain } = self;
+        let Self { tcp, tls, plain, .. } = self;
         let served = Served { tls, prior_knowledge: false, malformed: None, header_limit: HEADER_LIMIT, service };
         let current = Current::new(served);
         let handshakes = Handshakes::unbounded();
@@ -110,12 +115,15 @@ impl Listener {
             tracing::info!(target: LOG, "stopping: new connections are accepted for {notice:?}, then calls in flight have {timeout:?} to end");
             let last = HANDSHAKES.min(notice);
             port::accept(&self.tcp, stop.reached_within(Phase::Draining, notice - last), &mut admissions, give).await;
-            if stop.phase() == Phase::Notice {
+            // Connections that begin on a passed socket wait for the next process.
+            if stop.phase() == Phase::Notice && !self.is_passed {
                 port::begin_no_more(&self.tcp);
                 port::accept(&self.tcp, stop.reached_within(Phase::Draining, last), &mut admissions, give).await;
             }
         }
-        port::close(self.tcp, &mut admissions, give);
+        if !self.is_passed {
+            port::close(self.tcp, &mut admissions, give);
+        }
         stop.raise(Phase::Draining);
         let finished = workers.finish();
         tokio::pin!(finished);

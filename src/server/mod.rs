@@ -36,7 +36,7 @@ mod worker;
 
 pub use admission::Bounds;
 pub use answerer::{Answerer, Arrived};
-pub use config::{ClientAuth, Config, HopFiles, Plain, TlsFiles};
+pub use config::{ClientAuth, Config, HopFiles, Plain, SYSTEMD, TlsFiles};
 pub use drain::{Ending, Hold, Holder};
 pub use handshakes::HANDSHAKES_OF_ONE_ADDRESS;
 pub use listener::Listener;

@@ -6,6 +6,7 @@
 use std::io;
 use std::time::Duration;
 
+use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::admission::{Admission, Admissions};
@@ -32,6 +33,24 @@ pub(super) async fn bind(address: &str, backlog: u32) -> io::Result<TcpListener>
         }
     }
     Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))
+}
+
+/// Takes the listening socket that systemd passes (sd_listen_fds(3)).
+pub(super) fn passed() -> io::Result<TcpListener> {
+    let mut passed = ListenFd::from_env();
+    let found = match passed.len() {
+        1 => "",
+        0 => "no socket was passed (LISTEN_FDS); start Towbar by its socket unit, or set `listen.address` to host:port",
+        _ => "more than one socket was passed (LISTEN_FDS); write one `ListenStream` in the socket unit",
+    };
+    if !found.is_empty() {
+        return Err(io::Error::other(found));
+    }
+    let no_tcp = |error| io::Error::other(format!("the socket that was passed does not listen on TCP: {error}"));
+    let tcp = passed.take_tcp_listener(0).map_err(no_tcp)?;
+    let tcp = tcp.ok_or_else(|| io::Error::other("the socket that was passed is in use already"))?;
+    tcp.set_nonblocking(true)?;
+    TcpListener::from_std(tcp)
 }
 
 /// Accepts connections while there is a place for them, until `stop` completes.

@@ -49,6 +49,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("arc_swap", &["server", "caller/token"]),
     ("socket2", &["server"]),
+    ("listenfd", &["server"]),
+    ("sd_notify", &["cli"]),
     ("rustix", &["cli"]),
     ("mimalloc", &[]),
     ("hyper", &["server", "upstream/fetch", "cli/doctor"]),
@@ -84,6 +86,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli/manual"]),
     ("wide", &["format/block"]),
     ("regex", &["codec/validate"]),
+    ("cel", &["codec/validate/cel"]),
 ];
 
 /// What quotes a file's contents in its errors, and the one module that may name it: the contents are secrets.

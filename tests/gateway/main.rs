@@ -19,6 +19,7 @@ mod encodings;
 mod errors;
 mod every_way_in;
 mod fetching;
+mod field_behavior;
 mod forms;
 mod grpc_web;
 mod hop;

@@ -192,6 +192,60 @@ fn each_message_of_a_stream_or_a_websocket_is_validated_before_it_is_sent() {
     assert!(sent.iter().all(|message| !message.ends_with(&[0x18, 100])), "{sent:?}");
 }
 
+/// The rules with expressions that docs/validation.md shows.
+fn expressions() -> String {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/validation.md")).unwrap();
+    page.split("```yml\n").nth(2).unwrap().split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn cel_expressions_are_rules_and_one_without_a_result_is_an_internal_error() {
+    let (bank, folder) = (bank(), Folder::new());
+    folder.write("cel.yaml", expressions());
+    let line = format!("validation: {{rules: '{}'}}\n", folder.path("cel.yaml").display());
+    let gateway = Gateway::start(&format!("schema: proto\nupstream: '{}'\n{line}", bank.url()), None);
+    let transfer = |currency: &str, value: &str, rest: &str| {
+        let amount = format!(r#"{{"currency":"{currency}","value":"{value}"}}"#);
+        format!(r#"{{"transferId":"t","transactionAmount":{amount}{rest}}}"#)
+    };
+    assert_eq!(pay(&gateway, &transfer("EUR", "1.50", "")).status, 200);
+    let answer = pay(&gateway, &transfer("JPY", "1.50", ""));
+    let expected = vec![("transactionAmount".to_owned(), "MONEY_YEN".to_owned())];
+    assert_eq!((answer.status, fields(&answer)), (400, expected));
+    let message = answer.json()["message"].clone();
+    assert_eq!(message, "field \"transactionAmount\": yen have no decimals");
+    // More than 8 KiB: checked outside the worker.
+    let long = format!(r#","description":"{}""#, "x".repeat(20_000));
+    assert_eq!(pay(&gateway, &transfer("JPY", "1.50", &long)).status, 400);
+    let two = r#","destinations":[{},{}]"#;
+    let answer = pay(&gateway, &transfer("EUR", "1", two));
+    let expected = vec![("destinations".to_owned(), "CEL_EXPRESSION".to_owned())];
+    assert_eq!((answer.status, fields(&answer)), (400, expected));
+    let both = r#","destinations":[{}],"transferDestinations":[{}]"#;
+    let answer = pay(&gateway, &transfer("EUR", "1", both));
+    let expected = vec![(String::new(), "MESSAGE_ONEOF".to_owned())];
+    assert_eq!((answer.status, fields(&answer)), (400, expected), "{answer:?}");
+    assert_eq!(bank.total().seen, 1);
+
+    let rule = "io.token.proto.bankapi.TransferRequest: {(message): {cel: [{id: first, expression: 'this.destinations[0] != null'}]}}";
+    folder.write("cel.yaml", rule);
+    for (mode, status) in [("enforce", 500), ("report", 200)] {
+        let config = format!(
+            "schema: proto\nupstream: '{}'\nvalidation: {{mode: {mode}, rules: '{}'}}\n",
+            bank.url(),
+            folder.path("cel.yaml").display()
+        );
+        let gateway = Gateway::start(&config, None);
+        let answer = pay(&gateway, GOOD);
+        assert_eq!(answer.status, status, "{answer:?}");
+        if status == 500 {
+            assert_eq!(answer.json()["message"], "the request cannot be validated; the call was not sent");
+            assert_eq!(answer.json()["details"][0]["reason"], "VALIDATION_NOT_POSSIBLE");
+        }
+    }
+    assert_eq!(bank.total().seen, 2);
+}
+
 #[test]
 fn a_call_whose_violations_are_only_reported_is_made() {
     let (bank, folder) = (bank(), Folder::new());

@@ -100,7 +100,15 @@ fn ready(to: SocketAddr) {
 
 #[test]
 fn two_gateways_share_their_keys_and_the_store_holds_no_answer_in_plain_text() {
-    let Some(redis) = RedisServer::start("") else { return };
+    RedisServer::start("").iter().for_each(shares_keys);
+}
+
+#[test]
+fn two_gateways_share_their_keys_through_valkey_too() {
+    RedisServer::valkey().iter().for_each(shares_keys);
+}
+
+fn shares_keys(redis: &RedisServer) {
     let bank = RawBank::start(|id, _| match id {
         "slow" => Does::Slow(Duration::from_millis(500)),
         "cut" => Does::Cuts,
@@ -108,7 +116,7 @@ fn two_gateways_share_their_keys_and_the_store_holds_no_answer_in_plain_text() {
         "error" => Reply::status("9", "closed"),
         _ => Does::Answers,
     });
-    let site = Site::new(&bank.url(), &plain(&redis));
+    let site = Site::new(&bank.url(), &plain(redis));
     let (one, two) = (site.gateway(), site.gateway());
     let (one_at, two_at) = (one.address, two.address);
     ready(one_at);
@@ -382,4 +390,51 @@ fn check_and_doctor_say_what_the_store_is_for_and_what_is_wrong_with_it() {
     assert!(refused.contains("encryption_keys: expected a key of 32 bytes, in base64"), "{refused}");
     let refused = run(&["config", "print", "--config", "towbar.yaml"]);
     assert!(refused.stdout.contains("${TOWBAR_TEST_KEY}") && !refused.stdout.contains(KEY), "{refused:?}");
+}
+
+#[test]
+fn a_reload_takes_another_store_and_counts_on() {
+    let (Some(first), Some(second)) = (RedisServer::start(""), RedisServer::start("")) else { return };
+    let bank = RawBank::start(|_, _| Does::Answers);
+    let site = Site::new(&bank.url(), &plain(&first));
+    let (gateway, admin) = site.with_metrics();
+    ready(gateway.address);
+    let connects = || {
+        let text = http::get(admin, "/metrics").body;
+        let line = text.lines().find_map(|line| line.strip_prefix("towbar_store_connects_total{result=\"ok\"} "));
+        line.unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!((connects(), second.ask("DBSIZE").starts_with(":0")), (1, true));
+    let text = std::fs::read_to_string(site.folder.path("admin.yaml")).unwrap();
+    site.folder.write("admin.yaml", text.replace(&first.address.to_string(), &second.address.to_string()));
+    let end = Instant::now() + PATIENCE;
+    let mut number = 0;
+    // No request is refused meanwhile.
+    while second.ask("DBSIZE").starts_with(":0") {
+        number += 1;
+        assert_eq!(gist(&pay(gateway.address, &format!("k{number}"), "t")), is(200, "", false));
+        assert!(Instant::now() < end);
+    }
+    assert_eq!(connects(), 2);
+}
+
+#[test]
+fn an_answer_is_given_again_as_long_as_its_encryption_key_is_listed() {
+    let Some(redis) = RedisServer::start("") else { return };
+    let bank = RawBank::start(|_, _| Does::Answers);
+    let site = Site::new(&bank.url(), &plain(&redis));
+    let first = site.gateway();
+    assert_eq!(gist(&settled(first.address, "k", "t", &[AWAY])), is(200, "", false));
+    let text = std::fs::read_to_string(site.folder.path("towbar.yaml")).unwrap();
+    let reference = "'${TOWBAR_TEST_KEY}'";
+    for (keys, expected) in [
+        ("'file:new.key', '${TOWBAR_TEST_KEY}'", is(200, "", true)),
+        ("'file:new.key'", is(409, "IDEMPOTENT_ANSWER_NOT_KEPT", false)),
+    ] {
+        site.folder.write_key("new.key", format!("{}\n", "ff".repeat(32)));
+        site.folder.write("towbar.yaml", text.replace(reference, keys));
+        let gateway = site.gateway();
+        assert_eq!(gist(&settled(gateway.address, "k", "t", &[AWAY])), expected, "{keys}");
+    }
+    assert_eq!(bank.count("t"), ONCE);
 }

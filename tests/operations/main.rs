@@ -24,6 +24,7 @@ mod service_unit;
 mod shells;
 mod startup;
 mod stopping;
+mod supervised;
 mod token_keys;
 mod token_servers;
 mod traces;

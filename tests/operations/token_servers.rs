@@ -157,7 +157,7 @@ fn the_doctor_fetches_the_keys_of_each_issuer() {
                  this one; {advice}"
             ),
         ),
-        (&|| stage.server.clear(), format!("FAILED  keys: {discovery}: the server answers 404; {advice}")),
+        (&|| stage.server.clear(), format!("FAILED  keys: {discovery}: expected HTTP status 200, got 404; {advice}")),
     ];
     for (put, expected) in cases {
         put();

@@ -15,6 +15,8 @@ mod openapi_page;
 mod openapi_validators;
 mod otlp;
 mod prometheus;
+mod protovalidate;
+mod protovalidate_rules;
 mod proxies;
 mod streams_nginx;
 

@@ -25,7 +25,11 @@ const DASHBOARD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/prometheus/da
 fn gateway() -> (Folder, Gateway, SocketAddr) {
     let folder = Folder::new();
     folder.write("shop/orders.proto", get_with(r#"get: "/v1/{id}""#));
-    let config = format!("listen: 127.0.0.1:0\nschema: shop\nupstream: {NOBODY}\nadmin: 127.0.0.1:0\n");
+    folder.write_key("answers.key", "00".repeat(32));
+    let config = format!(
+        "listen: 127.0.0.1:0\nschema: shop\nupstream: {NOBODY}\nadmin: 127.0.0.1:0\nstore: redis://127.0.0.1:1\n\
+         idempotency: {{store: shared, encryption_keys: 'file:answers.key'}}\n"
+    );
     folder.write("towbar.yaml", config);
     let mut gateway = folder.start(&["serve", "--config", "towbar.yaml"]);
     let admin = gateway.process.read_until("metrics on http://");

@@ -55,7 +55,11 @@ pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Ended {
 
 impl Process {
     pub fn start(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start_with(command, Stdio::null())
+    }
+
+    pub fn start_with(command: &mut Command, stdin: Stdio) -> Self {
+        let command = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let (sender, lines) = channel();
@@ -167,7 +171,10 @@ impl Gateway {
 
     /// The same with a command that was prepared.
     pub fn of(command: &mut Command) -> Self {
-        let mut process = Process::start(command);
+        Self::of_process(Process::start(command))
+    }
+
+    pub fn of_process(mut process: Process) -> Self {
         let place = process.read_until("listening on ");
         let address = place.split("://").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();
         let address = address.parse().unwrap_or_else(|error| panic!("{place}: {error}"));

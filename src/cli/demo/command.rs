@@ -17,6 +17,7 @@ use crate::cli::{log, signals};
 use crate::config::{self, Overrides};
 use crate::format::problem::Problem;
 use crate::format::reserved::ReservedPath;
+use crate::route::policy::Validation;
 use crate::schema::Schema;
 use crate::server::{Listener, Plain};
 use crate::tls;
@@ -24,6 +25,9 @@ use crate::upstream::{self, Upstream};
 
 /// The deployment that the demo runs. Its listener, upstream and certificates are replaced.
 const CONFIG: &str = include_str!("../../../config/towbar.yaml");
+
+/// What requests may contain: the rules of the deployment, which the demo enforces.
+const RULES: &str = include_str!("../../../config/bank-rules.yaml");
 
 /// The path of the API documentation page.
 const PAGE: &str = "/docs";
@@ -71,6 +75,8 @@ fn gateway(listen: &str, authority: &Authority, bank: SocketAddr) -> Result<App,
         // A demo has no load balancer that would need notice of a shutdown.
         listen.drain.notice = Duration::ZERO;
     }
+    config.routes.validation.rules = config::rules_text(RULES, Path::new("config/bank-rules.yaml"))?;
+    config.routes.policy.validation = Validation::Enforce;
     config.openapi = ReservedPath::parse(PAGE, PAGE).ok();
     let upstream = config.upstream.take().map(|upstream| connect(upstream, authority)).transpose()?;
     let schema = Schema::decode("the sample bank's API", DESCRIPTORS);
@@ -93,6 +99,7 @@ fn curl_lines(gateway: SocketAddr) -> String {
         r#""source":{"swift":{"bic":"IRONUSCA000","account":"iban:3814827"}},"#,
         r#""destinations":[{"account":{"sepa":{"iban":"IE64BOFI90583812345678"}}}],"description":"Demo transfer"}"#
     );
+    let wrong = transfer.replace("IE64BOFI90583812345678", "IE64");
     let json = "-H 'Content-Type: application/json'";
     let root = format!("http://{gateway}");
     format!(
@@ -111,7 +118,9 @@ curl {json} -d '{transfer}' '{root}/transfers'
 curl -X PUT {json} -d '{{\"value\":\"Wm05MWNpQm1hWFpsSUhOcGVBbz0=\",\"category\":\"ACCOUNT_INFO\"}}' '{root}/storage/{key}'
 curl '{root}/storage/{key}'
 curl -X DELETE '{root}/storage/{key}'
-# one that fails as it should: two ways to name one account
+# one that fails as it should: an IBAN that is none
+curl {json} -d '{wrong}' '{root}/transfers'
+# another: two ways to name one account
 curl -i '{root}/accounts/balance?{swift}&account.iban.iban=DE89370400440532013000'
 "
     )

@@ -9,11 +9,15 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::rules::{Number, NumberTest, Rule, Sizes};
-use super::tables::{FieldChecks, Form, ListChecks, MapChecks, MessageChecks, Validator, ValueChecks, ValueRules};
+use super::cel::{Boxed, MessageValue, Work};
+use super::raw::{Raw, all_texts, default, float, integer, is_zero, only_field, raw, time};
+use super::rules::{Number, NumberTest, Rule};
+use super::tables::{
+    AllChecks, FieldChecks, Form, ListChecks, MapChecks, MessageChecks, Validator, ValueChecks, ValueRules,
+};
 use super::violation::{Key, MOST_VIOLATIONS, Path, REQUIRED, Step, Violation, Violations};
 use crate::codec::depth::DEPTH_LIMIT;
-use crate::format::wire::{self, FIXED32, FIXED64, GROUP, LENGTH, Reader, VARINT, WireError};
+use crate::format::wire::{LENGTH, Reader, WireError};
 use crate::schema::{Kind, Message};
 
 /// The most items of a list or keys of a map that are compared with each other.
@@ -47,21 +51,32 @@ impl Checks {
     /// What this message violates.
     #[must_use]
     pub fn violations(&self, message: &[u8]) -> Violations {
-        let mut run = Run { all: &self.all, found: Violations::default() };
+        let mut run = Run { all: &self.all, found: Violations::default(), cel: None };
         // What stopped it is among the violations.
         let _ = run.message(self.root, message, None, 0);
         run.found
     }
+
+    /// What is checked of another message type.
+    pub(super) fn of_message(&self, message: &Message) -> Option<&MessageChecks> {
+        Some(&self.all.messages[*self.all.ids.get(&message.id())?])
+    }
+
+    /// Whether CEL expressions may be evaluated, which takes longer than other rules.
+    #[must_use]
+    pub fn has_cel(&self) -> bool {
+        self.all.has_cel
+    }
 }
 
 /// Nothing further is checked.
-struct Stop;
+pub(super) struct Stop;
 
-type Checked = Result<(), Stop>;
+pub(super) type Checked = Result<(), Stop>;
 
 /// The value of a field so far.
 #[derive(Clone, Default)]
-enum Slot<'m> {
+pub(super) enum Slot<'m> {
     #[default]
     Unset,
     Number(u64),
@@ -87,7 +102,7 @@ struct Seen<'m> {
 }
 
 impl<'m> Seen<'m> {
-    fn add(&mut self, value: Compared<'m>) {
+    pub(super) fn add(&mut self, value: Compared<'m>) {
         if self.values.len() >= MOST_COMPARED {
             self.is_full = true;
         } else if !self.values.insert(value) {
@@ -96,30 +111,32 @@ impl<'m> Seen<'m> {
     }
 }
 
-/// One value in wire format.
-#[derive(Clone, Copy)]
-enum Raw<'m> {
-    Number(u64),
-    Bytes(&'m [u8]),
+pub(super) struct Run<'v> {
+    pub(super) all: &'v Validator,
+    pub(super) found: Violations,
+    /// What all expressions for a message share, once there is one.
+    pub(super) cel: Option<Shared>,
 }
 
-struct Run<'v> {
-    all: &'v Validator,
-    found: Violations,
+/// What all expressions for a message share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) now: Boxed,
+    pub(super) work: Work,
 }
 
 /// A message that is being read.
-struct Reading<'r, 'm> {
-    checks: &'r MessageChecks,
-    slots: &'r mut [Slot<'m>],
+pub(super) struct Reading<'r, 'm> {
+    pub(super) checks: &'r MessageChecks,
+    pub(super) slots: &'r mut [Slot<'m>],
     /// What is compared, by the index of its field. Empty until something is.
     seen: Vec<(usize, Seen<'m>)>,
-    above: Option<&'r Path<'r>>,
+    pub(super) above: Option<&'r Path<'r>>,
     depth: usize,
 }
 
 impl Run<'_> {
-    fn add(&mut self, path: Option<&Path<'_>>, rule: &str, expected: &str) -> Checked {
+    pub(super) fn add(&mut self, path: Option<&Path<'_>>, rule: &str, expected: &str) -> Checked {
         if self.found.list.len() == MOST_VIOLATIONS {
             self.found.is_cut = true;
             return Err(Stop);
@@ -129,8 +146,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn malformed(&mut self, path: Option<&Path<'_>>, error: WireError) -> Stop {
-        let _ = self.add(path, "message.malformed", &format!("not a message of its type: {error}"));
+    pub(super) fn malformed(&mut self, path: Option<&Path<'_>>, error: WireError) -> Stop {
+        let Violation { rule, expected, .. } = Violation::malformed(String::new(), error);
+        let _ = self.add(path, &rule, &expected);
         Stop
     }
 
@@ -152,7 +170,12 @@ impl Run<'_> {
         while !reader.is_empty() {
             self.field(&mut reading, &mut reader)?;
         }
-        self.ended(&reading)
+        let tree = match (&self.all.values, checks.needs_tree) {
+            (Some(values), true) => Some(self.tree(values, checks, wire, (above, depth))?),
+            _ => None,
+        };
+        self.whole(&reading, tree.as_ref().and_then(Option::as_ref))?;
+        self.ended(&reading, tree.as_ref().and_then(Option::as_ref))
     }
 
     /// Reads a field with its tag.
@@ -243,7 +266,7 @@ impl Run<'_> {
             read.map_err(|error| self.malformed(Some(path), error))?;
         }
         let key = key.unwrap_or_else(|| default(map.keys.kind));
-        if !map.sizes.is_empty() {
+        if !map.all.sizes.is_empty() {
             reading.compare(index, compared(map.keys.kind, key));
         }
         let path = Path { above: Some(path), step: Step::Key(shown(map.keys.kind, key)) };
@@ -254,8 +277,8 @@ impl Run<'_> {
         self.value(&map.values, value.raw().unwrap_or_else(|| default(map.values.kind)), &path, reading.depth)
     }
 
-    /// Checks what is known only at the end of a message.
-    fn ended(&mut self, reading: &Reading<'_, '_>) -> Checked {
+    /// Checks the fields of which all is known only at the end of a message.
+    fn ended(&mut self, reading: &Reading<'_, '_>, tree: Option<&MessageValue>) -> Checked {
         let Reading { checks, above, depth, .. } = *reading;
         for (index, field) in checks.fields.iter().enumerate() {
             let path = Path { above, step: Step::Field(&field.name) };
@@ -273,8 +296,14 @@ impl Run<'_> {
                         self.value(value, raw, &path, depth)?;
                     }
                 }
-                Form::List(list) => self.sizes(reading, (index, field), &list.sizes, list.is_unique, &path)?,
-                Form::Map(map) => self.sizes(reading, (index, field), &map.sizes, false, &path)?,
+                Form::List(ListChecks { all, is_unique, .. }) => {
+                    self.sizes(reading, (index, field), all, *is_unique, &path)?;
+                    self.all_of(reading, (index, field), all, (tree, &path))?;
+                }
+                Form::Map(MapChecks { all, .. }) => {
+                    self.sizes(reading, (index, field), all, false, &path)?;
+                    self.all_of(reading, (index, field), all, (tree, &path))?;
+                }
             }
         }
         for oneof in &checks.oneofs {
@@ -294,7 +323,7 @@ impl Run<'_> {
         &mut self,
         reading: &Reading<'_, '_>,
         (index, field): (usize, &FieldChecks),
-        sizes: &[Rule<Sizes>],
+        all: &AllChecks,
         is_unique: bool,
         path: &Path<'_>,
     ) -> Checked {
@@ -304,6 +333,9 @@ impl Run<'_> {
         };
         if field.required && count == 0 {
             return self.add(Some(path), REQUIRED, MISSING);
+        }
+        if all.ignores_zero && count == 0 {
+            return Ok(());
         }
         let seen = reading.seen.iter().find(|(of, _)| *of == index).map(|(_, seen)| seen);
         if let Some(seen) = seen {
@@ -318,7 +350,7 @@ impl Run<'_> {
                 count -= seen.repeated;
             }
         }
-        for rule in sizes.iter().filter(|rule| !rule.test.has(count)) {
+        for rule in all.sizes.iter().filter(|rule| !rule.test.has(count)) {
             self.add(Some(path), &rule.id, &rule.expected)?;
         }
         Ok(())
@@ -341,8 +373,20 @@ impl Run<'_> {
             (ValueRules::Float(rules), Raw::Number(bits)) => self.numbers(rules, float(value.kind, bits), path)?,
             (ValueRules::Truth(rules), Raw::Number(bits)) => self.tested(rules, |is| *is == (bits != 0), path)?,
             (ValueRules::Time(rules), Raw::Bytes(bytes)) => {
-                let time = nanos(bytes).map_err(|error| self.malformed(Some(path), error))?;
+                let time = time(bytes).map_err(|error| self.malformed(Some(path), error))?;
                 self.numbers(rules, time, path)?;
+            }
+            (ValueRules::AnyType(rules), Raw::Bytes(bytes)) => {
+                let url = only_field(bytes, Kind::String).map_err(|error| self.malformed(Some(path), error))?;
+                let url = match url {
+                    Some(Raw::Bytes(url)) => String::from_utf8_lossy(url),
+                    _ => Cow::Borrowed(""),
+                };
+                self.tested(rules, |test| test.passes(&url), path)?;
+            }
+            (ValueRules::Mask(rules), Raw::Bytes(bytes)) => {
+                let paths = all_texts(bytes).map_err(|error| self.malformed(Some(path), error))?;
+                self.tested(rules, |test| test.passes(&paths), path)?;
             }
             (ValueRules::Wrapped(inner), Raw::Bytes(bytes)) => {
                 let wrapped = only_field(bytes, inner.kind).map_err(|error| self.malformed(Some(path), error))?;
@@ -354,6 +398,9 @@ impl Run<'_> {
             }
             // Never: the kind of a field decides both.
             (_, Raw::Number(_) | Raw::Bytes(_)) => {}
+        }
+        if !value.cel.is_empty() {
+            self.cel_of_value(value, raw, path, depth)?;
         }
         match (value.inner, raw) {
             (Some(inner), Raw::Bytes(bytes)) => self.message(inner, bytes, Some(path), depth + 1),
@@ -422,7 +469,7 @@ impl<'m> Slot<'m> {
         }
     }
 
-    fn raw(&self) -> Option<Raw<'_>> {
+    pub(super) fn raw(&self) -> Option<Raw<'_>> {
         match self {
             Slot::Number(bits) => Some(Raw::Number(*bits)),
             Slot::Bytes(bytes) => Some(Raw::Bytes(bytes)),
@@ -438,55 +485,6 @@ fn kind_of(field: &FieldChecks) -> Kind {
         Form::List(list) => list.items.kind,
         // An entry is always length-prefixed, as bytes are.
         Form::Map(_) => Kind::Bytes,
-    }
-}
-
-fn raw<'m>(reader: &mut Reader<'m>, number: u32, wire_type: u8) -> Result<Raw<'m>, WireError> {
-    Ok(match wire_type {
-        VARINT => Raw::Number(reader.varint()?),
-        FIXED64 => Raw::Number(reader.fixed64()?),
-        FIXED32 => Raw::Number(reader.fixed32()?.into()),
-        LENGTH => Raw::Bytes(reader.bytes()?),
-        GROUP => Raw::Bytes(reader.group(number)?),
-        _ => return Err(WireError::Type),
-    })
-}
-
-/// The value of a field that is not set.
-fn default(kind: Kind) -> Raw<'static> {
-    match kind.wire_type() {
-        LENGTH | GROUP => Raw::Bytes(&[]),
-        _ => Raw::Number(0),
-    }
-}
-
-/// Whether a value is the default of its type. Negative zero is not (`FieldDescriptor::has_presence`).
-fn is_zero(kind: Kind, raw: Raw<'_>) -> bool {
-    match raw {
-        Raw::Number(bits) => match kind {
-            Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_) => bits as u32 == 0,
-            _ => bits == 0,
-        },
-        Raw::Bytes(bytes) => bytes.is_empty(),
-    }
-}
-
-/// The value of an integer or an enum. Like other readers, this one drops the excess bits of 32-bit types.
-fn integer(kind: Kind, bits: u64) -> i128 {
-    match kind {
-        Kind::Int32 | Kind::Sfixed32 | Kind::Enum(_) => i128::from(bits as i32),
-        Kind::Sint32 => i128::from(wire::unzigzag(u64::from(bits as u32)) as i32),
-        Kind::Uint32 | Kind::Fixed32 => i128::from(bits as u32),
-        Kind::Sint64 => i128::from(wire::unzigzag(bits)),
-        Kind::Int64 | Kind::Sfixed64 => i128::from(bits as i64),
-        _ => i128::from(bits),
-    }
-}
-
-fn float(kind: Kind, bits: u64) -> f64 {
-    match kind {
-        Kind::Float => f32::from_bits(bits as u32).into(),
-        _ => f64::from_bits(bits),
     }
 }
 
@@ -508,31 +506,4 @@ fn shown(kind: Kind, raw: Raw<'_>) -> Key<'_> {
         Raw::Number(bits) if kind == Kind::Bool => Key::Truth(bits != 0),
         Raw::Number(bits) => Key::Number(integer(kind, bits)),
     }
-}
-
-/// A `Timestamp` or a `Duration` in nanoseconds.
-fn nanos(message: &[u8]) -> Result<i128, WireError> {
-    let (mut seconds, mut nanos) = (0, 0);
-    let mut reader = Reader::new(message);
-    while !reader.is_empty() {
-        match reader.tag()? {
-            (1, VARINT) => seconds = reader.varint()? as i64,
-            (2, VARINT) => nanos = reader.varint()? as i32,
-            (number, wire_type) => reader.skip(number, wire_type)?,
-        }
-    }
-    Ok(i128::from(seconds) * 1_000_000_000 + i128::from(nanos))
-}
-
-/// The only field of a wrapper, if it is set.
-fn only_field(message: &[u8], kind: Kind) -> Result<Option<Raw<'_>>, WireError> {
-    let mut value = None;
-    let mut reader = Reader::new(message);
-    while !reader.is_empty() {
-        match reader.tag()? {
-            (1, wire_type) if wire_type == kind.wire_type() => value = Some(raw(&mut reader, 1, wire_type)?),
-            (number, wire_type) => reader.skip(number, wire_type)?,
-        }
-    }
-    Ok(value)
 }

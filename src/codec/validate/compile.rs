@@ -2,9 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::cel::Values;
+use super::custom::WholeRules;
 use super::options;
 use super::reading::Reading;
-use super::tables::{FieldChecks, Form, ListChecks, MapChecks, MessageChecks, OneofChecks, Validator, ValueChecks};
+use super::tables::{
+    AllChecks, FieldChecks, Form, ListChecks, MapChecks, MessageChecks, OneofChecks, Validator, ValueChecks,
+};
 use super::tree::{Member, MessageRules, Sources, TreeValue};
 use crate::format::problem::Problem;
 use crate::format::suggestion::{nearest, nearest_dotted, or_meant};
@@ -18,7 +22,11 @@ struct OwnRules {
     /// By number; `None` if everything about the field is ignored.
     fields: HashMap<u32, Option<FieldChecks>>,
     oneofs: Vec<OneofChecks>,
+    whole: WholeRules,
 }
+
+/// The key of the rules of a message as a whole, among the names of its fields.
+const WHOLE: &str = "(message)";
 
 impl Validator {
     /// Compiles these rules.
@@ -31,8 +39,8 @@ impl Validator {
         }
         let rules = &sources.rules;
         let messages: Vec<Message> = schema.messages().collect();
-        let Some(tables) = messages.first().map(Message::tables) else { return Ok(Self::default()) };
-        let mut reading = Reading { tables, problems: Vec::new() };
+        let Some(types) = messages.first() else { return Ok(Self::default()) };
+        let mut reading = Reading { predefined: schema.predefined(), ..Reading::new(types) };
         let mut own = annotated(&mut reading, schema, &messages, sources);
         for (index, rules_of) in rules.iter().enumerate() {
             let name = &rules_of.message;
@@ -43,7 +51,7 @@ impl Validator {
             }
             match messages.iter().find(|message| message.name() == name) {
                 Some(message) => {
-                    add_rules(&mut reading, message.table(), rules_of, own.entry(message.id()).or_default());
+                    add_rules(&mut reading, message, rules_of, own.entry(message.id()).or_default());
                 }
                 None => {
                     let known: Vec<&str> = messages.iter().map(Message::name).collect();
@@ -56,11 +64,12 @@ impl Validator {
         if !reading.problems.is_empty() {
             return Err(reading.problems);
         }
-        Ok(Self::join(tables, &messages, own))
+        Ok(Self::join(types, &messages, own))
     }
 
     /// Joins the rules of message types: a field of a message type is checked if that type is.
-    fn join(tables: &Tables, messages: &[Message], mut own: HashMap<MessageId, OwnRules>) -> Self {
+    fn join(types: &Message, messages: &[Message], mut own: HashMap<MessageId, OwnRules>) -> Self {
+        let tables = types.tables();
         let mut checked: HashSet<MessageId> = own.keys().copied().collect();
         let is_ignored = |own: &HashMap<MessageId, OwnRules>, id: MessageId, field: &FieldTable| {
             own.get(&id).and_then(|own| own.fields.get(&field.number)).is_some_and(Option::is_none)
@@ -84,9 +93,13 @@ impl Validator {
         let ids: HashMap<MessageId, usize> = checked.iter().enumerate().map(|(index, id)| (*id, index)).collect();
         let made = checked.iter().map(|id| {
             let own = own.remove(id).unwrap_or_default();
-            joined(tables, &ids, tables.message(*id), own)
+            joined(types, &ids, *id, own)
         });
-        Self { messages: made.collect(), ids }
+        let messages: Vec<MessageChecks> = made.collect();
+        let has_cel =
+            |message: &MessageChecks| !message.cel.is_empty() || message.fields.iter().any(FieldChecks::has_cel);
+        let has_cel = messages.iter().any(has_cel);
+        Self { messages, ids, values: Some(Values::new(types.clone())), has_cel }
     }
 }
 
@@ -102,23 +115,28 @@ fn annotated(
         return own;
     }
     let by_name: HashMap<&str, &Message> = messages.iter().map(|message| (message.name(), message)).collect();
-    let (mut rules, mut required) = (0, 0);
+    let (mut rules, mut behaviors) = (0, 0);
     for annotation in schema.annotations() {
         let Some(message) = by_name.get(annotation.message.as_str()) else { continue };
         let rules_of = own.entry(message.id()).or_default();
         if sources.protovalidate && !annotation.rules.is_empty() {
             rules += 1;
-            add_annotation(reading, message.table(), annotation, rules_of);
+            add_annotation(reading, message, annotation, rules_of);
         }
-        if sources.field_behavior && annotation.is_required {
-            required += 1;
-            add_required(reading.tables, message.table(), annotation, rules_of);
+        let Annotation { is_required, is_output_only, is_input_only, .. } = *annotation;
+        if sources.field_behavior && (is_output_only || is_input_only) {
+            behaviors += 1;
+        }
+        // What callers set of a field with OUTPUT_ONLY is ignored, so nobody can be required to set it.
+        if sources.field_behavior && is_required && !is_output_only {
+            behaviors += 1;
+            add_required(reading.types, message.table(), annotation, rules_of);
         }
     }
     // Options whose file was missing may have been left out of the descriptors.
     for (key, is_wanted, count, option) in [
         ("protovalidate", sources.protovalidate, rules, "buf.validate"),
-        ("field_behavior", sources.field_behavior, required, "google.api.field_behavior"),
+        ("field_behavior", sources.field_behavior, behaviors, "google.api.field_behavior"),
     ] {
         if is_wanted && count == 0 {
             let message = format!("the descriptors have no `{option}` options; remove this key");
@@ -128,14 +146,14 @@ fn annotated(
     own
 }
 
-fn add_annotation(reading: &mut Reading<'_>, table: &MessageTable, annotation: &Annotation, own: &mut OwnRules) {
+fn add_annotation(reading: &mut Reading<'_>, of_type: &Message, annotation: &Annotation, own: &mut OwnRules) {
     let Annotation { message, of, rules, .. } = annotation;
     let read = match of {
-        None => {
-            let text = "rules of a message as a whole, such as CEL expressions, are not supported yet";
-            reading.problems.push(Problem::at(message, text));
-            return;
-        }
+        None => options::of_message(rules, message).map(|tree| Member {
+            name: WHOLE.to_owned(),
+            place: message.clone(),
+            value: tree,
+        }),
         Some(Annotated::Field(name)) => {
             let place = format!("{message}.{name}");
             options::of_field(rules, &place).map(|tree| Member { name: name.clone(), place, value: tree })
@@ -146,47 +164,50 @@ fn add_annotation(reading: &mut Reading<'_>, table: &MessageTable, annotation: &
         }
     };
     match read {
-        Ok(member) => add_member(reading, table, &member, own),
+        Ok(member) => add_member(reading, of_type, &member, own),
         Err(error) => {
-            let name = match of {
-                Some(Annotated::Field(name) | Annotated::Oneof(name)) => name.as_str(),
-                None => "",
+            let place = match of {
+                Some(Annotated::Field(name) | Annotated::Oneof(name)) => format!("{message}.{name}"),
+                None => message.clone(),
             };
-            reading.problems.push(Problem::at(format!("{message}.{name}"), error));
+            reading.problems.push(Problem::at(place, error));
         }
     }
 }
 
 /// A field with REQUIRED must be set. A number or truth value without presence may be 0 or `false`: nobody can tell
 /// whether it is set.
-fn add_required(tables: &Tables, table: &MessageTable, annotation: &Annotation, own: &mut OwnRules) {
+fn add_required(types: &Message, table: &MessageTable, annotation: &Annotation, own: &mut OwnRules) {
     let Some(Annotated::Field(name)) = &annotation.of else { return };
     let Some(field) = table.fields.iter().find(|field| *field.name == **name) else { return };
     let is_text = matches!(field.kind, Kind::String | Kind::Bytes | Kind::Enum(_));
     if field.shape == Shape::Implicit && !is_text {
         return;
     }
-    let checks = own.fields.entry(field.number).or_insert_with(|| Some(unchecked(tables, field)));
+    let checks = own.fields.entry(field.number).or_insert_with(|| Some(unchecked(types, field)));
     if let Some(checks) = checks {
         checks.required = true;
     }
 }
 
 /// Adds the rules of a message type as they are written. Those of a field replace those in the descriptors.
-fn add_rules(reading: &mut Reading<'_>, table: &MessageTable, rules: &MessageRules, own: &mut OwnRules) {
+fn add_rules(reading: &mut Reading<'_>, message: &Message, rules: &MessageRules, own: &mut OwnRules) {
     let TreeValue::Map(members) = &rules.fields.value else {
         let shown = rules.fields.value.shown();
         reading.wrong(&rules.place, &rules.message, &format!("expected a map of fields, found {shown}"));
         return;
     };
     for member in members {
-        add_member(reading, table, member, own);
+        add_member(reading, message, member, own);
     }
 }
 
-/// Adds the rules of a field or a oneof.
-fn add_member(reading: &mut Reading<'_>, table: &MessageTable, member: &Member, own: &mut OwnRules) {
-    if let Some(field) = table.fields.iter().find(|field| *field.name == *member.name) {
+/// Adds the rules of a field, a oneof or the message as a whole.
+fn add_member(reading: &mut Reading<'_>, message: &Message, member: &Member, own: &mut OwnRules) {
+    let table = message.table();
+    if member.name == WHOLE {
+        own.whole = reading.whole(message, &member.name, &member.value);
+    } else if let Some(field) = table.fields.iter().find(|field| *field.name == *member.name) {
         let checks = reading.field(field, &member.name, &member.value);
         own.fields.insert(field.number, checks);
     } else if let Some(index) = oneof(table, &member.name) {
@@ -224,43 +245,57 @@ fn inner_message(tables: &Tables, field: &FieldTable) -> Option<MessageId> {
 }
 
 /// What is checked of a message type: its own rules, and the messages in its fields.
-fn joined(tables: &Tables, ids: &HashMap<MessageId, usize>, table: &MessageTable, mut own: OwnRules) -> MessageChecks {
+fn joined(types: &Message, ids: &HashMap<MessageId, usize>, id: MessageId, mut own: OwnRules) -> MessageChecks {
+    let (tables, table) = (types.tables(), types.tables().message(id));
     let mut fields = Vec::new();
     for field in &table.fields {
         let checks = match own.fields.remove(&field.number) {
             // Still a member of its oneof.
             Some(None) => {
-                fields.push(unchecked(tables, field));
+                fields.push(unchecked(types, field));
                 continue;
             }
             Some(Some(checks)) => checks,
-            None => unchecked(tables, field),
+            None => unchecked(types, field),
         };
         fields.push(with_inner(tables, ids, field, checks));
     }
+    let WholeRules { cel, choices } = own.whole;
+    let is_chosen = |field: &FieldChecks| choices.iter().any(|choice| choice.fields.contains(&field.number));
+    // buf.validate, MessageRules.oneof: only the field that is set is checked, unless it says otherwise.
+    fields.iter_mut().filter(|field| is_chosen(field) && !field.has_ignore).for_each(FieldChecks::ignore_zero);
     // Which member of a oneof is set depends on all of them.
     let oneofs: Vec<u16> = own.oneofs.iter().map(|oneof| oneof.index).collect();
     let busy: Vec<u16> = fields.iter().filter(|field| !field.is_idle()).filter_map(|field| field.oneof).collect();
     fields.retain(|field| {
-        !field.is_idle() || field.oneof.is_some_and(|oneof| busy.contains(&oneof) || oneofs.contains(&oneof))
+        !field.is_idle()
+            || is_chosen(field)
+            || field.oneof.is_some_and(|oneof| busy.contains(&oneof) || oneofs.contains(&oneof))
     });
-    MessageChecks::new(fields, own.oneofs)
+    MessageChecks::new(id, fields, own.oneofs, (cel, choices))
 }
 
-fn unchecked(tables: &Tables, field: &FieldTable) -> FieldChecks {
-    let reading = Reading { tables, problems: Vec::new() };
+fn unchecked(types: &Message, field: &FieldTable) -> FieldChecks {
+    let reading = Reading::new(types);
     let form = match field.shape {
         Shape::Repeated | Shape::Packed => {
-            Form::List(ListChecks { sizes: Vec::new(), is_unique: false, items: ValueChecks::none(field.kind) })
+            Form::List(ListChecks { all: AllChecks::default(), is_unique: false, items: ValueChecks::none(field.kind) })
         }
         Shape::Map => {
             let [key, value] = reading.entry(field);
             let (keys, values) = (ValueChecks::none(key), ValueChecks::none(value));
-            Form::Map(MapChecks { sizes: Vec::new(), keys, values })
+            Form::Map(MapChecks { all: AllChecks::default(), keys, values })
         }
         shape => Form::One { has_presence: shape != Shape::Implicit, value: ValueChecks::none(field.kind) },
     };
-    FieldChecks { number: field.number, name: field.name.clone(), oneof: field.oneof, required: false, form }
+    FieldChecks {
+        number: field.number,
+        name: field.name.clone(),
+        oneof: field.oneof,
+        required: false,
+        has_ignore: false,
+        form,
+    }
 }
 
 fn with_inner(

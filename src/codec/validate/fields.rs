@@ -1,15 +1,20 @@
 //! Reads the rules of a field: those of its type, of its items, or of its keys and values.
 
+use super::cel::{Known, samples};
+use super::custom::{About, CEL};
 use super::numbers::{duration_rules, enum_rules, float_rules, integer_rules, timestamp_rules};
+use super::raw::default;
 use super::reading::{Reading, scalar_name, truth, whole};
 use super::rules::{Rule, Sizes};
-use super::tables::{FieldChecks, Form, ListChecks, MapChecks, ValueChecks, ValueRules};
-use super::texts::{Given, bytes_rules, sizes_of, text_rules};
+use super::tables::{AllChecks, CelRule, FieldChecks, Form, ListChecks, MapChecks, ValueChecks, ValueRules};
+use super::texts::{Given, any_rules, bytes_rules, mask_rules, sizes_of, text_rules};
 use super::tree::{Member, Tree, TreeValue};
 use crate::schema::{FieldTable, Kind, Shape, WellKnown};
 
 /// The keys of the rules of a field, besides the name of its type.
-const KEYS: &[&str] = &["required", "ignore"];
+const KEYS: &[&str] = &["required", "ignore", CEL[0], CEL[1], CEL[2]];
+/// The keys of the rules of an item, a key or a value, besides the name of its type. It is always set.
+const ELEMENT_KEYS: &[&str] = &["required", "ignore", CEL[0], CEL[1], CEL[2]];
 /// The names of the types in `buf.validate.FieldRules`.
 const TYPES: &[&str] = &[
     "float",
@@ -51,34 +56,53 @@ impl Reading<'_> {
         let required = self.is_set(members, "required");
         let ignore = self.ignore(members);
         let rules = members.iter().find(|member| member.name == type_name);
+        let cel = self.cel_of_field(field, members);
+        // buf.validate, IGNORE_IF_ZERO_VALUE: for fields with presence, it changes nothing.
+        let has_presence = matches!(field.shape, Shape::Explicit | Shape::Required);
+        let ignores_zero = ignore == Some(Ignore::IfZero) && !has_presence;
         let form = match field.shape {
-            Shape::Repeated | Shape::Packed => Form::List(self.list_checks(field, rules)),
-            Shape::Map => Form::Map(self.map_checks(field, rules)),
+            Shape::Repeated | Shape::Packed => Form::List(self.list_checks(field, rules, (cel, ignores_zero))),
+            Shape::Map => Form::Map(self.map_checks(field, rules, (cel, ignores_zero))),
             Shape::Implicit | Shape::Explicit | Shape::Required => {
                 let rules = rules.map_or(ValueRules::None, |rules| self.value_rules(field.kind, type_name, rules));
-                let value =
-                    ValueChecks { kind: field.kind, ignores_zero: ignore == Ignore::IfZero, rules, inner: None };
+                let value = ValueChecks { kind: field.kind, ignores_zero, rules, cel, inner: None };
                 Form::One { has_presence: field.shape != Shape::Implicit, value }
             }
         };
-        let checks = FieldChecks { number: field.number, name: field.name.clone(), oneof: field.oneof, required, form };
-        (ignore != Ignore::Always).then_some(checks)
+        let (name, has_ignore) = (field.name.clone(), ignore.is_some());
+        let checks = FieldChecks { number: field.number, name, oneof: field.oneof, required, has_ignore, form };
+        (ignore != Some(Ignore::Always)).then_some(checks)
+    }
+
+    /// The expressions about a field: about its value, or about its list or map.
+    fn cel_of_field(&mut self, field: &FieldTable, members: &[Member]) -> Vec<CelRule> {
+        let (types, values) = (self.types, self.values());
+        let one = || values.value(field.kind, default(field.kind), 0).unwrap_or_else(|_| samples::null());
+        let sample = || match field.shape {
+            Shape::Repeated | Shape::Packed => samples::list_with(one()),
+            Shape::Map => samples::empty_map(),
+            Shape::Implicit | Shape::Explicit | Shape::Required => one(),
+        };
+        self.cel_rules(members, &About { known: Known::of_field(types, field), sample: &sample })
     }
 
     /// The rules of an item of a list, or of a key or a value of a map.
-    fn element(&mut self, kind: Kind, members: &[Member], name: &str) -> ValueChecks {
+    fn element(&mut self, (kind, known): (Kind, Known), members: &[Member], name: &str) -> ValueChecks {
         let Some(member) = members.iter().find(|member| member.name == name) else { return ValueChecks::none(kind) };
         let type_name = self.value_type(kind);
-        let Some(inside) = self.field_members(name, &member.value, type_name, &["ignore"]) else {
+        let Some(inside) = self.field_members(name, &member.value, type_name, ELEMENT_KEYS) else {
             return ValueChecks::none(kind);
         };
         let ignore = self.ignore(inside);
         let rules = inside.iter().find(|member| member.name == type_name);
         let rules = rules.map_or(ValueRules::None, |rules| self.value_rules(kind, type_name, rules));
-        if ignore == Ignore::Always {
+        let values = self.values();
+        let sample = || values.value(kind, default(kind), 0).unwrap_or_else(|_| samples::null());
+        let cel = self.cel_rules(inside, &About { known, sample: &sample });
+        if ignore == Some(Ignore::Always) {
             return ValueChecks::none(kind);
         }
-        ValueChecks { kind, ignores_zero: ignore == Ignore::IfZero, rules, inner: None }
+        ValueChecks { kind, ignores_zero: ignore == Some(Ignore::IfZero), rules, cel, inner: None }
     }
 
     /// The members of the rules of a field. Rules for another type are reported.
@@ -109,7 +133,8 @@ impl Reading<'_> {
         Some(members)
     }
 
-    fn ignore(&mut self, members: &[Member]) -> Ignore {
+    /// What is ignored; `None` if the rules do not say.
+    fn ignore(&mut self, members: &[Member]) -> Option<Ignore> {
         let parse = |text: &str| match text {
             "IGNORE_UNSPECIFIED" => Some(Ignore::Never),
             "IGNORE_IF_ZERO_VALUE" => Some(Ignore::IfZero),
@@ -117,13 +142,19 @@ impl Reading<'_> {
             _ => None,
         };
         let what = "`IGNORE_UNSPECIFIED`, `IGNORE_IF_ZERO_VALUE` or `IGNORE_ALWAYS`";
-        self.value(members, "ignore", what, parse).unwrap_or(Ignore::Never)
+        self.value(members, "ignore", what, parse)
     }
 
-    fn list_checks(&mut self, field: &FieldTable, rules: Option<&Member>) -> ListChecks {
+    fn list_checks(
+        &mut self,
+        field: &FieldTable,
+        rules: Option<&Member>,
+        (cel, ignores_zero): (Vec<CelRule>, bool),
+    ) -> ListChecks {
         const RULES: &[&str] = &["min_items", "max_items", "unique", "items"];
         let Some(rules) = rules else {
-            return ListChecks { sizes: Vec::new(), is_unique: false, items: ValueChecks::none(field.kind) };
+            let all = AllChecks { sizes: Vec::new(), cel, ignores_zero };
+            return ListChecks { all, is_unique: false, items: ValueChecks::none(field.kind) };
         };
         let members = self.members("repeated", &rules.value, RULES);
         let sizes = self.counts(members, "repeated", ["min_items", "max_items", "items"], rules);
@@ -131,20 +162,27 @@ impl Reading<'_> {
         if is_unique && field.kind.message().is_some() {
             self.wrong(&rules.place, "unique", "messages cannot be compared; this rule is for lists of single values");
         }
-        let items = self.element(field.kind, members, "items");
-        ListChecks { sizes, is_unique, items }
+        let items = self.element((field.kind, Known::of_value(self.types, field)), members, "items");
+        ListChecks { all: AllChecks { sizes, cel, ignores_zero }, is_unique, items }
     }
 
-    fn map_checks(&mut self, field: &FieldTable, rules: Option<&Member>) -> MapChecks {
+    fn map_checks(
+        &mut self,
+        field: &FieldTable,
+        rules: Option<&Member>,
+        (cel, ignores_zero): (Vec<CelRule>, bool),
+    ) -> MapChecks {
         const RULES: &[&str] = &["min_pairs", "max_pairs", "keys", "values"];
         let [key, value] = self.entry(field);
         let Some(rules) = rules else {
-            return MapChecks { sizes: Vec::new(), keys: ValueChecks::none(key), values: ValueChecks::none(value) };
+            let all = AllChecks { sizes: Vec::new(), cel, ignores_zero };
+            return MapChecks { all, keys: ValueChecks::none(key), values: ValueChecks::none(value) };
         };
         let members = self.members("map", &rules.value, RULES);
         let sizes = self.counts(members, "map", ["min_pairs", "max_pairs", "entries"], rules);
-        let (keys, values) = (self.element(key, members, "keys"), self.element(value, members, "values"));
-        MapChecks { sizes, keys, values }
+        let keys = self.element((key, Known::Other), members, "keys");
+        let values = self.element((value, Known::of_map_value(self.types, field)), members, "values");
+        MapChecks { all: AllChecks { sizes, cel, ignores_zero }, keys, values }
     }
 
     /// The types of key and value of a map.
@@ -173,7 +211,8 @@ impl Reading<'_> {
     fn value_rules(&mut self, kind: Kind, type_name: &str, rules: &Member) -> ValueRules {
         if let Some(wrapped) = self.wrapped(kind) {
             let rules = self.value_rules(wrapped, type_name, rules);
-            let value = ValueChecks { kind: wrapped, ignores_zero: false, rules, inner: None };
+            let cel = Vec::new();
+            let value = ValueChecks { kind: wrapped, ignores_zero: false, rules, cel, inner: None };
             return ValueRules::Wrapped(Box::new(value));
         }
         match kind {
@@ -185,10 +224,10 @@ impl Reading<'_> {
             Kind::Message(id) | Kind::Group(id) => match self.tables.message(id).known {
                 WellKnown::Timestamp => ValueRules::Time(timestamp_rules(self, rules)),
                 WellKnown::Duration => ValueRules::Time(duration_rules(self, rules)),
-                _ => {
-                    self.wrong(&rules.place, type_name, "these rules are not supported yet");
-                    ValueRules::None
-                }
+                WellKnown::Any => ValueRules::AnyType(any_rules(self, rules)),
+                WellKnown::FieldMask => ValueRules::Mask(mask_rules(self, rules)),
+                // Never: the rules of other types have no name.
+                _ => ValueRules::None,
             },
             _ => ValueRules::Integer(integer_rules(self, kind, rules)),
         }

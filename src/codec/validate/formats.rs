@@ -42,6 +42,76 @@ pub(super) fn is_ipv6(text: &str) -> bool {
     address.parse::<Ipv6Addr>().is_ok() && zone != Some("")
 }
 
+/// Which addresses are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    Any,
+    Four,
+    Six,
+}
+
+pub(super) fn is_ip_of(text: &str, version: Version) -> bool {
+    match version {
+        Version::Any => is_ip(text),
+        Version::Four => is_ipv4(text),
+        Version::Six => is_ipv6(text),
+    }
+}
+
+/// An address and the length of a prefix: `10.0.0.0/8`. If `strict`, all bits behind the prefix are 0.
+pub(super) fn is_ip_prefix(text: &str, version: Version, strict: bool) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return false };
+    let is_number = !length.is_empty() && length.len() <= 3 && length.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = is_number && (length == "0" || !length.starts_with('0'));
+    let Some(length) = length.parse::<u32>().ok().filter(|_| is_plain) else { return false };
+    let four = address.parse::<Ipv4Addr>().ok().filter(|_| version != Version::Six);
+    if let Some(address) = four {
+        let behind = u32::MAX.checked_shr(length).unwrap_or(0);
+        return length <= 32 && !(strict && address.to_bits() & behind != 0);
+    }
+    let six = address.parse::<Ipv6Addr>().ok().filter(|_| version != Version::Four);
+    let Some(address) = six else { return false };
+    let behind = u128::MAX.checked_shr(length).unwrap_or(0);
+    length <= 128 && !(strict && address.to_bits() & behind != 0)
+}
+
+/// A full name of protobuf: identifiers with dots between them.
+pub(super) fn is_protobuf_name(text: &str) -> bool {
+    let is_identifier = |part: &str| {
+        let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+        part.bytes().next().is_some_and(is_letter) && part.bytes().all(|byte| is_letter(byte) || byte.is_ascii_digit())
+    };
+    text.split('.').all(is_identifier)
+}
+
+/// A full name of protobuf with a dot before it.
+pub(super) fn is_dotted_protobuf_name(text: &str) -> bool {
+    text.strip_prefix('.').is_some_and(is_protobuf_name)
+}
+
+/// The name of an HTTP header, as RFC 9110 has it, or a pseudo-header of HTTP/2.
+pub(super) fn is_header_name(text: &str) -> bool {
+    let name = text.strip_prefix(':').unwrap_or(text);
+    // buf.validate has `+-.` in its character class, which means the characters from `+` to `.`.
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+,-.^_|~`".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token)
+}
+
+/// What can be no more than the name of a header: text without line ends and NUL.
+pub(super) fn is_loose_header_name(text: &str) -> bool {
+    !text.is_empty() && is_loose_header_value(text)
+}
+
+/// The value of an HTTP header: no control characters but tabs.
+pub(super) fn is_header_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
+}
+
+/// Text without line ends and NUL.
+pub(super) fn is_loose_header_value(text: &str) -> bool {
+    text.bytes().all(|byte| !matches!(byte, b'\0' | b'\r' | b'\n'))
+}
+
 pub(super) fn is_address(text: &str) -> bool {
     is_hostname(text) || is_ip(text)
 }
@@ -67,12 +137,27 @@ pub(super) fn is_ulid(text: &str) -> bool {
 
 /// A host or an IP address, IPv6 in brackets, then a port.
 pub(super) fn is_host_and_port(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let is_host = match host.strip_prefix('[') {
-        Some(inside) => inside.strip_suffix(']').is_some_and(is_ipv6),
-        None => is_hostname(host) || is_ipv4(host),
+    is_host_with_port(text, true)
+}
+
+/// A host or an IP address, IPv6 in brackets, then a port, which may be missing unless it is required.
+pub(super) fn is_host_with_port(text: &str, is_required: bool) -> bool {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(inside) => {
+            let Some((address, rest)) = inside.rsplit_once(']') else { return false };
+            if !is_ipv6(address) {
+                return false;
+            }
+            ("", rest)
+        }
+        None => text.find(':').map_or((text, ""), |colon| text.split_at(colon)),
     };
-    is_host && is_port(port) && (port == "0" || !port.starts_with('0'))
+    let is_host = text.starts_with('[') || is_hostname(host) || is_ipv4(host);
+    let has_port = match port.strip_prefix(':') {
+        Some(port) => is_port(port) && (port == "0" || !port.starts_with('0')),
+        None => port.is_empty() && !is_required,
+    };
+    is_host && has_port
 }
 
 fn is_port(port: &str) -> bool {
@@ -114,15 +199,37 @@ fn is_authority(text: &str) -> bool {
     let (user, host) = text.rsplit_once('@').unwrap_or(("", text));
     let (host, port) = match host.strip_prefix('[') {
         Some(inside) => {
-            let Some((address, port)) = inside.split_once(']') else { return false };
-            if !is_ipv6(address) {
+            let Some((address, port)) = inside.rsplit_once(']') else { return false };
+            if !(is_literal_address(address) && (port.is_empty() || port.starts_with(':'))) {
                 return false;
             }
             ("", port.strip_prefix(':').unwrap_or(port))
         }
         None => host.split_once(':').unwrap_or((host, "")),
     };
-    has_only(user, b":") && has_only(host, b"") && port.bytes().all(|byte| byte.is_ascii_digit())
+    has_only(user, b":") && is_reg_name(host) && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// RFC 3986, section 3.2.2, and RFC 6874: what may stand in brackets.
+fn is_literal_address(text: &str) -> bool {
+    if let Some(future) = text.strip_prefix(['v', 'V']) {
+        return future.split_once('.').is_some_and(|(version, address)| {
+            let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_version && !address.is_empty() && !address.contains('%') && has_only(address, b":")
+        });
+    }
+    match text.split_once("%25") {
+        Some((address, zone)) => {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+            address.parse::<Ipv6Addr>().is_ok() && !zone.is_empty() && zone.bytes().all(is_plain) && is_reg_name(zone)
+        }
+        None => text.parse::<Ipv6Addr>().is_ok(),
+    }
+}
+
+/// A name of a host; what is percent-encoded in it is UTF-8.
+fn is_reg_name(text: &str) -> bool {
+    has_only(text, b"") && percent_encoding::percent_decode_str(text).decode_utf8().is_ok()
 }
 
 /// Whether a text has only unreserved characters, sub-delimiters, `more`, and percent-encoded bytes.

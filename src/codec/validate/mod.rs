@@ -9,12 +9,16 @@
 
 #[cfg(test)]
 mod cases;
+mod cel;
 mod check;
 mod compile;
+mod custom;
 mod fields;
 mod formats;
 mod numbers;
+mod option_tables;
 mod options;
+mod raw;
 mod reading;
 mod rules;
 mod tables;
@@ -23,8 +27,9 @@ mod tests;
 mod texts;
 mod tree;
 mod violation;
+mod whole;
 
 pub use check::Checks;
 pub use tables::Validator;
-pub use tree::{Member, MessageRules, Sources, Tree, TreeValue};
-pub use violation::{MOST_VIOLATIONS, Violation, Violations};
+pub use tree::{Extended, Member, MessageRules, Sources, Tree, TreeValue};
+pub use violation::{Failure, MOST_VIOLATIONS, Violation, Violations};

@@ -272,6 +272,6 @@ fn texts(value: &super::tree::TreeValue) -> Vec<String> {
     match value {
         TreeValue::Text(text) => vec![text.clone()],
         TreeValue::List(items) => items.iter().flat_map(|item| texts(&item.value)).collect(),
-        TreeValue::Nothing | TreeValue::Map(_) => Vec::new(),
+        TreeValue::Nothing | TreeValue::Map(_) | TreeValue::Predefined(_) => Vec::new(),
     }
 }

@@ -6,195 +6,18 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::tree::{Member, Tree, TreeValue};
+use super::option_tables::{FIELD, MESSAGE, NUMBERS, ONEOF, PREDEFINED_RULES, Rule, Value, message_of};
+use super::raw::all_texts;
+use super::tree::{Extended, Member, Tree, TreeValue};
 use crate::codec::time::{Span, put_duration, put_timestamp};
-use crate::format::wire::{self, FIXED32, FIXED64, LENGTH, Reader, VARINT, WireError};
-
-/// A field of a message of rules.
-struct Rule {
-    number: u32,
-    name: &'static str,
-    value: Value,
-}
-
-/// How the value of a rule is written.
-#[derive(Clone, Copy)]
-enum Value {
-    /// A varint without sign.
-    Number,
-    Truth,
-    Text,
-    Bytes,
-    Ignore,
-    Int32,
-    Int64,
-    Sint,
-    Fixed32,
-    Fixed64,
-    Sfixed32,
-    Sfixed64,
-    Float,
-    Double,
-    Duration,
-    Timestamp,
-    /// Rules of a type.
-    Rules(&'static [Rule]),
-    /// Bounds and lists of numbers.
-    Numbers(&'static Self),
-    /// The rules of a field again, for items, keys and values.
-    Field,
-    /// Not supported; the tree has its name only.
-    Other,
-}
-
-const fn rule(number: u32, name: &'static str, value: Value) -> Rule {
-    Rule { number, name, value }
-}
-
-const FIELD: &[Rule] = &[
-    rule(23, "cel", Value::Other),
-    rule(29, "cel_expression", Value::Other),
-    rule(25, "required", Value::Truth),
-    rule(27, "ignore", Value::Ignore),
-    rule(1, "float", Value::Numbers(&Value::Float)),
-    rule(2, "double", Value::Numbers(&Value::Double)),
-    rule(3, "int32", Value::Numbers(&Value::Int32)),
-    rule(4, "int64", Value::Numbers(&Value::Int64)),
-    rule(5, "uint32", Value::Numbers(&Value::Number)),
-    rule(6, "uint64", Value::Numbers(&Value::Number)),
-    rule(7, "sint32", Value::Numbers(&Value::Sint)),
-    rule(8, "sint64", Value::Numbers(&Value::Sint)),
-    rule(9, "fixed32", Value::Numbers(&Value::Fixed32)),
-    rule(10, "fixed64", Value::Numbers(&Value::Fixed64)),
-    rule(11, "sfixed32", Value::Numbers(&Value::Sfixed32)),
-    rule(12, "sfixed64", Value::Numbers(&Value::Sfixed64)),
-    rule(13, "bool", Value::Rules(BOOL)),
-    rule(14, "string", Value::Rules(STRING)),
-    rule(15, "bytes", Value::Rules(BYTES)),
-    rule(16, "enum", Value::Rules(ENUM)),
-    rule(18, "repeated", Value::Rules(REPEATED)),
-    rule(19, "map", Value::Rules(MAP)),
-    rule(20, "any", Value::Other),
-    rule(21, "duration", Value::Rules(DURATION)),
-    rule(22, "timestamp", Value::Rules(TIMESTAMP)),
-    rule(28, "field_mask", Value::Other),
-];
-
-const BOOL: &[Rule] = &[rule(1, "const", Value::Truth)];
-
-const STRING: &[Rule] = &[
-    rule(1, "const", Value::Text),
-    rule(2, "min_len", Value::Number),
-    rule(3, "max_len", Value::Number),
-    rule(4, "min_bytes", Value::Number),
-    rule(5, "max_bytes", Value::Number),
-    rule(6, "pattern", Value::Text),
-    rule(7, "prefix", Value::Text),
-    rule(8, "suffix", Value::Text),
-    rule(9, "contains", Value::Text),
-    rule(10, "in", Value::Text),
-    rule(11, "not_in", Value::Text),
-    rule(12, "email", Value::Truth),
-    rule(13, "hostname", Value::Truth),
-    rule(14, "ip", Value::Truth),
-    rule(15, "ipv4", Value::Truth),
-    rule(16, "ipv6", Value::Truth),
-    rule(17, "uri", Value::Truth),
-    rule(18, "uri_ref", Value::Truth),
-    rule(19, "len", Value::Number),
-    rule(20, "len_bytes", Value::Number),
-    rule(21, "address", Value::Truth),
-    rule(22, "uuid", Value::Truth),
-    rule(23, "not_contains", Value::Text),
-    rule(24, "well_known_regex", Value::Other),
-    rule(25, "strict", Value::Other),
-    rule(26, "ip_with_prefixlen", Value::Other),
-    rule(27, "ipv4_with_prefixlen", Value::Other),
-    rule(28, "ipv6_with_prefixlen", Value::Other),
-    rule(29, "ip_prefix", Value::Other),
-    rule(30, "ipv4_prefix", Value::Other),
-    rule(31, "ipv6_prefix", Value::Other),
-    rule(32, "host_and_port", Value::Truth),
-    rule(33, "tuuid", Value::Truth),
-    rule(34, "example", Value::Other),
-    rule(35, "ulid", Value::Truth),
-];
-
-const BYTES: &[Rule] = &[
-    rule(1, "const", Value::Bytes),
-    rule(2, "min_len", Value::Number),
-    rule(3, "max_len", Value::Number),
-    rule(4, "pattern", Value::Text),
-    rule(5, "prefix", Value::Bytes),
-    rule(6, "suffix", Value::Bytes),
-    rule(7, "contains", Value::Bytes),
-    rule(8, "in", Value::Bytes),
-    rule(9, "not_in", Value::Bytes),
-    rule(10, "ip", Value::Truth),
-    rule(11, "ipv4", Value::Truth),
-    rule(12, "ipv6", Value::Truth),
-    rule(13, "len", Value::Number),
-    rule(14, "example", Value::Other),
-    rule(15, "uuid", Value::Truth),
-];
-
-const ENUM: &[Rule] = &[
-    rule(1, "const", Value::Int32),
-    rule(2, "defined_only", Value::Truth),
-    rule(3, "in", Value::Int32),
-    rule(4, "not_in", Value::Int32),
-    rule(5, "example", Value::Other),
-];
-
-const REPEATED: &[Rule] = &[
-    rule(1, "min_items", Value::Number),
-    rule(2, "max_items", Value::Number),
-    rule(3, "unique", Value::Truth),
-    rule(4, "items", Value::Field),
-];
-
-const MAP: &[Rule] = &[
-    rule(1, "min_pairs", Value::Number),
-    rule(2, "max_pairs", Value::Number),
-    rule(4, "keys", Value::Field),
-    rule(5, "values", Value::Field),
-];
-
-const DURATION: &[Rule] = &[
-    rule(2, "const", Value::Duration),
-    rule(3, "lt", Value::Duration),
-    rule(4, "lte", Value::Duration),
-    rule(5, "gt", Value::Duration),
-    rule(6, "gte", Value::Duration),
-    rule(7, "in", Value::Duration),
-    rule(8, "not_in", Value::Duration),
-    rule(9, "example", Value::Other),
-];
-
-const TIMESTAMP: &[Rule] = &[
-    rule(2, "const", Value::Timestamp),
-    rule(3, "lt", Value::Timestamp),
-    rule(4, "lte", Value::Timestamp),
-    rule(5, "gt", Value::Timestamp),
-    rule(6, "gte", Value::Timestamp),
-    rule(7, "lt_now", Value::Truth),
-    rule(8, "gt_now", Value::Truth),
-    rule(9, "within", Value::Duration),
-    rule(10, "example", Value::Other),
-];
-
-/// The bounds and lists of numbers, by their numbers from 1.
-const NUMBERS: [&str; 7] = ["const", "lt", "lte", "gt", "gte", "in", "not_in"];
-
-/// `buf.validate.OneofRules`.
-const ONEOF: &[Rule] = &[rule(1, "required", Value::Truth)];
+use crate::format::wire::{self, LENGTH, Reader, WireError};
 
 /// Why rules in descriptors cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OptionError {
     #[error("the rules are not in wire format: {0}")]
     Wire(#[from] WireError),
-    #[error("rule number {0} is not known; predefined rules are not supported")]
+    #[error("rule number {0} is not known")]
     Unknown(u32),
     #[error("rule `{0}` has a value that it cannot have")]
     Value(&'static str),
@@ -205,9 +28,47 @@ pub(super) fn of_field(rules: &[u8], place: &str) -> Result<Tree, OptionError> {
     Reading { place }.map(rules, FIELD)
 }
 
+/// The expressions of a predefined rule.
+pub(super) fn of_predefined(rules: &[u8], place: &str) -> Result<Tree, OptionError> {
+    Reading { place }.map(rules, PREDEFINED_RULES)
+}
+
+/// The rules of a message as a whole.
+pub(super) fn of_message(rules: &[u8], place: &str) -> Result<Tree, OptionError> {
+    Reading { place }.map(rules, MESSAGE)
+}
+
 /// The rules of a oneof.
 pub(super) fn of_oneof(rules: &[u8], place: &str) -> Result<Tree, OptionError> {
     Reading { place }.map(rules, ONEOF)
+}
+
+/// The first number that an extension may have in the messages of rules.
+const FIRST_EXTENSION: u32 = 1000;
+
+/// The name of predefined rules in a tree.
+pub(super) const PREDEFINED: &str = "(predefined)";
+
+/// What is done with extensions of a message of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extensions {
+    /// They are read elsewhere.
+    Skip,
+    Refuse,
+}
+
+/// The numbers of the extensions in rules of a type.
+fn extensions_in(rules: &[u8]) -> Result<Vec<u32>, WireError> {
+    let mut numbers = Vec::new();
+    let mut reader = Reader::new(rules);
+    while !reader.is_empty() {
+        let (number, wire_type) = reader.tag()?;
+        reader.skip(number, wire_type)?;
+        if number >= FIRST_EXTENSION && !numbers.contains(&number) {
+            numbers.push(number);
+        }
+    }
+    Ok(numbers)
 }
 
 struct Reading<'p> {
@@ -224,27 +85,46 @@ impl Reading<'_> {
     }
 
     fn map(&self, rules: &[u8], known: &[Rule]) -> Result<Tree, OptionError> {
-        self.fields(rules, |number| known.iter().find(|rule| rule.number == number).map(|rule| (rule.name, rule.value)))
+        let known = |number| known.iter().find(|rule| rule.number == number).map(|rule| (rule.name, rule.value));
+        self.fields(rules, known, Extensions::Refuse)
+    }
+
+    /// The rules of a type, without their extensions.
+    fn of_type(&self, rules: &[u8], known: &[Rule]) -> Result<Tree, OptionError> {
+        let known = |number| known.iter().find(|rule| rule.number == number).map(|rule| (rule.name, rule.value));
+        self.fields(rules, known, Extensions::Skip)
     }
 
     fn numbers(&self, rules: &[u8], of: Value) -> Result<Tree, OptionError> {
-        self.fields(rules, |number| match number {
+        let known = |number| match number {
             1..=7 => Some((NUMBERS[number as usize - 1], of)),
             8 if matches!(of, Value::Float | Value::Double) => Some(("finite", Value::Truth)),
             8 | 9 => Some(("example", Value::Other)),
             _ => None,
-        })
+        };
+        self.fields(rules, known, Extensions::Skip)
     }
 
     /// A message of rules. A rule that occurs again is joined with the first: lists grow, messages are merged, and
     /// otherwise the last counts.
-    fn fields(&self, rules: &[u8], known: impl Fn(u32) -> Option<(&'static str, Value)>) -> Result<Tree, OptionError> {
+    fn fields(
+        &self,
+        rules: &[u8],
+        known: impl Fn(u32) -> Option<(&'static str, Value)>,
+        extensions: Extensions,
+    ) -> Result<Tree, OptionError> {
         let mut members: Vec<Member> = Vec::new();
         let mut nested: Vec<(&'static str, Vec<u8>)> = Vec::new();
         let mut reader = Reader::new(rules);
         while !reader.is_empty() {
             let (number, wire_type) = reader.tag()?;
-            let (name, value) = known(number).ok_or(OptionError::Unknown(number))?;
+            let Some((name, value)) = known(number) else {
+                if extensions == Extensions::Skip && number >= FIRST_EXTENSION {
+                    reader.skip(number, wire_type)?;
+                    continue;
+                }
+                return Err(OptionError::Unknown(number));
+            };
             if matches!(value, Value::Rules(_) | Value::Numbers(_) | Value::Field) && wire_type == LENGTH {
                 let piece = reader.bytes()?;
                 match nested.iter_mut().find(|(other, _)| *other == name) {
@@ -253,7 +133,7 @@ impl Reading<'_> {
                 }
                 continue;
             }
-            let is_list = matches!(name, "in" | "not_in");
+            let is_list = matches!(name, "in" | "not_in") || matches!(value, Value::Each(_) | Value::Texts);
             let values = self.values(&mut reader, Field { number, wire_type, name, value, is_list })?;
             match members.iter_mut().find(|member| member.name == name) {
                 Some(Member { value: Tree { value: TreeValue::List(items), .. }, .. }) => items.extend(values),
@@ -272,11 +152,16 @@ impl Reading<'_> {
             // The name was found by its number before.
             let value = (1..=u32::from(u8::MAX)).filter_map(&known).find(|(other, _)| *other == name);
             let tree = match value {
-                Some((_, Value::Rules(known))) => self.map(&bytes, known)?,
+                Some((_, Value::Rules(known))) => self.of_type(&bytes, known)?,
                 Some((_, Value::Numbers(of))) => self.numbers(&bytes, *of)?,
                 _ => self.map(&bytes, FIELD)?,
             };
             members.push(self.member(name, tree));
+            let numbers = extensions_in(&bytes)?;
+            if let (false, Some(of)) = (numbers.is_empty(), message_of(name)) {
+                let extended = Extended { of, numbers, rules: bytes };
+                members.push(self.member(PREDEFINED, self.tree(TreeValue::Predefined(extended))));
+            }
         }
         Ok(self.tree(TreeValue::Map(members)))
     }
@@ -318,10 +203,23 @@ impl Reading<'_> {
             Value::Fixed64 => self.text(reader.fixed64()?),
             Value::Sfixed32 => self.text(reader.fixed32()? as i32),
             Value::Sfixed64 => self.text(reader.fixed64()? as i64),
-            Value::Float => self.text(f32::from_bits(reader.fixed32()?)),
-            Value::Double => self.text(f64::from_bits(reader.fixed64()?)),
-            Value::Text => self.text(std::str::from_utf8(reader.bytes()?).map_err(|_| OptionError::Value(name))?),
+            Value::Float => self.text(as_in_json(f32::from_bits(reader.fixed32()?).to_string())),
+            Value::Double => self.text(as_in_json(f64::from_bits(reader.fixed64()?).to_string())),
+            Value::Text | Value::Texts => {
+                self.text(std::str::from_utf8(reader.bytes()?).map_err(|_| OptionError::Value(name))?)
+            }
             Value::Bytes => self.text(STANDARD.encode(reader.bytes()?)),
+            Value::Regex => self.text(match reader.varint()? {
+                0 => "KNOWN_REGEX_UNSPECIFIED",
+                1 => "KNOWN_REGEX_HTTP_HEADER_NAME",
+                2 => "KNOWN_REGEX_HTTP_HEADER_VALUE",
+                _ => return Err(OptionError::Value(name)),
+            }),
+            Value::Each(known) => self.map(reader.bytes()?, known)?,
+            Value::Mask => {
+                let paths = all_texts(reader.bytes()?)?;
+                self.tree(TreeValue::List(paths.into_iter().map(|path| self.text(path)).collect()))
+            }
             Value::Ignore => self.text(match reader.varint()? {
                 0 => "IGNORE_UNSPECIFIED",
                 1 => "IGNORE_IF_ZERO_VALUE",
@@ -343,6 +241,15 @@ impl Reading<'_> {
     }
 }
 
+/// A floating-point number as ProtoJSON writes it.
+fn as_in_json(number: String) -> String {
+    match number.as_str() {
+        "inf" => "Infinity".to_owned(),
+        "-inf" => "-Infinity".to_owned(),
+        _ => number,
+    }
+}
+
 /// A rule that is being read.
 #[derive(Clone, Copy)]
 struct Field {
@@ -351,17 +258,6 @@ struct Field {
     name: &'static str,
     value: Value,
     is_list: bool,
-}
-
-impl Value {
-    fn wire_type(self) -> u8 {
-        match self {
-            Self::Fixed32 | Self::Sfixed32 | Self::Float => FIXED32,
-            Self::Fixed64 | Self::Sfixed64 | Self::Double => FIXED64,
-            Self::Number | Self::Truth | Self::Ignore | Self::Int32 | Self::Int64 | Self::Sint => VARINT,
-            _ => LENGTH,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -379,16 +275,24 @@ syntax = "proto2";
 package buf.validate;
 import "google/protobuf/descriptor.proto";
 import "google/protobuf/duration.proto";
+import "google/protobuf/field_mask.proto";
 import "google/protobuf/timestamp.proto";
 extend google.protobuf.FieldOptions { optional FieldRules field = 1159; }
 extend google.protobuf.OneofOptions { optional OneofRules oneof = 1159; }
 extend google.protobuf.MessageOptions { optional MessageRules message = 1159; }
 enum Ignore { IGNORE_UNSPECIFIED = 0; IGNORE_IF_ZERO_VALUE = 1; IGNORE_ALWAYS = 3; }
-message Rule { optional string id = 1; }
-message MessageRules { repeated Rule cel = 3; }
+extend google.protobuf.FieldOptions { optional PredefinedRules predefined = 1160; }
+enum KnownRegex { KNOWN_REGEX_UNSPECIFIED = 0; KNOWN_REGEX_HTTP_HEADER_NAME = 1; KNOWN_REGEX_HTTP_HEADER_VALUE = 2; }
+message Rule { optional string id = 1; optional string message = 2; optional string expression = 3; }
+message MessageRules { repeated string cel_expression = 5; repeated Rule cel = 3; repeated MessageOneofRule oneof = 4; }
+message MessageOneofRule { repeated string fields = 1; optional bool required = 2; }
+message PredefinedRules { repeated Rule cel = 1; }
 message OneofRules { optional bool required = 1; }
 message FieldRules {
   repeated Rule cel = 23;
+  repeated string cel_expression = 29;
+  optional AnyRules any = 20;
+  optional FieldMaskRules field_mask = 28;
   optional bool required = 25;
   optional Ignore ignore = 27;
   optional DoubleRules double = 2;
@@ -404,10 +308,12 @@ message FieldRules {
   optional TimestampRules timestamp = 22;
 }
 message DoubleRules { optional double gte = 5; optional bool finite = 8; }
-message Int32Rules { optional int32 lt = 2; optional int32 gte = 5; repeated int32 not_in = 7; optional int32 own = 1000; }
+message Int32Rules { optional int32 lt = 2; optional int32 gte = 5; repeated int32 not_in = 7; optional int32 own = 1000; extensions 1001 to max; }
 message SInt64Rules { optional sint64 gt = 4; repeated sint64 in = 6 [packed = true]; }
 message Fixed32Rules { optional fixed32 lte = 3; }
-message StringRules { optional uint64 min_len = 2; optional uint64 max_len = 3; optional string pattern = 6; repeated string in = 10; optional bool uuid = 22; }
+message StringRules { optional uint64 min_len = 2; optional uint64 max_len = 3; optional string pattern = 6; repeated string in = 10; optional bool uuid = 22; optional KnownRegex well_known_regex = 24; optional bool strict = 25; optional bool ipv4_prefix = 30; extensions 1000 to max; }
+message AnyRules { repeated string in = 2; repeated string not_in = 3; }
+message FieldMaskRules { optional google.protobuf.FieldMask const = 1; repeated string in = 2; repeated string not_in = 3; }
 message BytesRules { optional bytes prefix = 5; }
 message EnumRules { optional bool defined_only = 2; repeated int32 in = 3; }
 message RepeatedRules { optional uint64 max_items = 2; optional bool unique = 3; optional FieldRules items = 4; }
@@ -424,13 +330,32 @@ enum FieldBehavior { FIELD_BEHAVIOR_UNSPECIFIED = 0; OPTIONAL = 1; REQUIRED = 2;
 extend google.protobuf.FieldOptions { repeated FieldBehavior field_behavior = 1052; }
 "#;
 
+    /// Predefined rules.
+    const OWN: &str = r#"
+syntax = "proto2";
+package own;
+import "buf/validate/validate.proto";
+extend buf.validate.StringRules {
+  optional string starts = 1001 [(buf.validate.predefined).cel = {id: "string.starts", expression: "this.startsWith(rule)"}];
+  optional string shape = 1002 [(buf.validate.predefined).cel = {id: "string.shape", message: "bad shape", expression: "this.matches(rule)"}];
+}
+extend buf.validate.Int32Rules {
+  optional int32 step = 1001 [(buf.validate.predefined).cel = {
+    id: "int32.step", expression: "this % rule == 0 ? '' : 'not a multiple of %d from %d'.format([rule, rules.gte])"
+  }];
+}
+"#;
+
     const HEAD: &str = r#"
 syntax = "proto3";
 package t;
 import "buf/validate/validate.proto";
 import "google/api/field_behavior.proto";
+import "google/protobuf/any.proto";
 import "google/protobuf/duration.proto";
+import "google/protobuf/field_mask.proto";
 import "google/protobuf/timestamp.proto";
+import "own.proto";
 enum Color { NONE = 0; RED = 1; }
 "#;
 
@@ -443,6 +368,7 @@ enum Color { NONE = 0; RED = 1; }
         };
         write("buf/validate/validate.proto", RULES);
         write("google/api/field_behavior.proto", BEHAVIOR);
+        write("own.proto", OWN);
         write("test.proto", &format!("{HEAD}{messages}"));
         Schema::load(&[folder.path().to_owned()]).unwrap_or_else(|problems| panic!("{problems:?}"))
     }
@@ -503,10 +429,55 @@ message B { string id = 1 [(buf.validate.field).string.uuid = true]; }
             "r repeated.unique",
             "du duration.lte",
             "ts timestamp.gt",
-            "other.id string.uuid",
+            "other.id string.uuid_empty",
             "pick required",
         ];
         assert_eq!(found(&schema, &only, bad), expected);
+    }
+
+    #[test]
+    fn expressions_and_predefined_rules_in_descriptors_are_rules() {
+        let schema = schema(
+            r#"
+message A {
+  option (buf.validate.message).cel = {id: "a.one", message: "s or i", expression: "this.s != '' || this.i != 0"};
+  option (buf.validate.message).cel_expression = "this.i < 100";
+  option (buf.validate.message).oneof = {fields: ["h", "p"]};
+  string s = 1 [(buf.validate.field).cel = {id: "s.no", expression: "this != 'no'"}, (buf.validate.field).cel_expression = "this != 'never'"];
+  int32 i = 2 [(buf.validate.field).int32 = {gte: 0, [own.step]: 5}];
+  string w = 3 [(buf.validate.field).string = {[own.starts]: "w", [own.shape]: "^.{0,3}$"}, (buf.validate.field).ignore = IGNORE_IF_ZERO_VALUE];
+  repeated string r = 4 [(buf.validate.field).repeated.items.string = {[own.starts]: "r"}, (buf.validate.field).cel_expression = "size(this) < 3"];
+  google.protobuf.Any any = 5 [(buf.validate.field).any = {in: ["type.googleapis.com/t.B"]}];
+  google.protobuf.FieldMask mask = 6 [(buf.validate.field).field_mask = {in: ["a", "b.c"], not_in: ["a.x"]}];
+  google.protobuf.FieldMask only = 9 [(buf.validate.field).field_mask.const = {paths: ["a"]}];
+  string h = 7 [(buf.validate.field).string = {well_known_regex: KNOWN_REGEX_HTTP_HEADER_NAME, strict: false}];
+  string p = 8 [(buf.validate.field).string.ipv4_prefix = true];
+}
+message B {}
+"#,
+        );
+        let only = sources(true, false);
+        let good = r#"{"s":"a","i":10,"w":"wx","r":["r"],"any":{"@type":"type.googleapis.com/t.B"},"mask":"a.b,b.c","only":"a","p":"10.0.0.0/8"}"#;
+        assert_eq!(found(&schema, &only, good), [""; 0]);
+        let bad = r#"{"i":101,"w":"xxxx","r":["r","r","x"],"any":{"@type":"type.googleapis.com/t.A"},"mask":"a.x,b","only":"b","h":"a\n","p":"10.0.0.1/8"}"#;
+        let expected = [
+            "r[2] string.starts",
+            " this.i < 100",
+            " message.oneof",
+            "i int32.step",
+            "w string.starts",
+            "w string.shape",
+            "r size(this) < 3",
+            "any any.in",
+            "mask field_mask.in",
+            "mask field_mask.not_in",
+            "h string.well_known_regex.header_name",
+            "p string.ipv4_prefix",
+            "only field_mask.const",
+        ];
+        assert_eq!(found(&schema, &only, bad), expected);
+        assert_eq!(found(&schema, &only, r#"{"s":"no"}"#), ["s s.no"]);
+        assert_eq!(found(&schema, &only, "{}"), [" a.one"]);
     }
 
     #[test]
@@ -537,13 +508,9 @@ message B { Color c = 1 [(google.api.field_behavior) = REQUIRED]; }
         let own = "message A { int32 i = 1 [(buf.validate.field).int32.own = 1]; }";
         let other = "message A { int32 i = 1 [(buf.validate.field).string.min_len = 1]; }";
         for (messages, sources, problem) in [
-            (cel, sources(true, false), "t.A.s: cel: CEL expressions are not supported yet"),
-            (
-                whole,
-                sources(true, false),
-                "t.A: rules of a message as a whole, such as CEL expressions, are not supported yet",
-            ),
-            (own, sources(true, false), "t.A.i: rule number 1000 is not known; predefined rules are not supported"),
+            (cel, sources(true, false), "t.A.s: cel: expected an `expression`"),
+            (whole, sources(true, false), "t.A: cel: expected an `expression`"),
+            (own, sources(true, false), "t.A.i: buf.validate.Int32Rules: rule number 1000 is not known"),
             (
                 other,
                 sources(true, false),

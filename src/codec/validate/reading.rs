@@ -1,20 +1,32 @@
 //! Reads values of a tree of rules, and records what is wrong with them.
 
+use super::cel::Values;
 use super::tree::{Member, Tree, TreeValue};
 use crate::format::problem::Problem;
 use crate::format::suggestion::{nearest, or_meant};
-use crate::schema::{Kind, Tables};
-
-/// What is known and not supported.
-const CEL: &[&str] = &["cel", "cel_expression"];
+use crate::schema::{Kind, Message, Predefined, Tables};
 
 /// Reads rules, and goes on after problems.
 pub(super) struct Reading<'t> {
     pub(super) tables: &'t Tables,
+    /// Any message type of the tables.
+    pub(super) types: &'t Message,
+    /// The rules that extensions in the schema define.
+    pub(super) predefined: &'t [Predefined],
     pub(super) problems: Vec<Problem>,
 }
 
-impl Reading<'_> {
+impl<'t> Reading<'t> {
+    /// Reads rules for message types of the tables of this one.
+    pub(super) fn new(types: &'t Message) -> Self {
+        Self { tables: types.tables(), types, predefined: &[], problems: Vec::new() }
+    }
+
+    /// Makes values of the message types.
+    pub(super) fn values(&self) -> Values {
+        Values::new(self.types.clone())
+    }
+
     pub(super) fn wrong(&mut self, place: &str, name: &str, message: &str) {
         self.problems.push(Problem::at(place, format!("{name}: {message}")));
     }
@@ -30,12 +42,8 @@ impl Reading<'_> {
             return &[];
         };
         for member in members.iter().filter(|member| !known.contains(&member.name.as_str())) {
-            let message = if CEL.contains(&member.name.as_str()) {
-                "CEL expressions are not supported yet".to_owned()
-            } else {
-                let near = nearest(&member.name, known.iter().copied());
-                format!("unknown rule{}", or_meant(near))
-            };
+            let near = nearest(&member.name, known.iter().copied());
+            let message = format!("unknown rule{}", or_meant(near));
             self.wrong(&member.place, &member.name, &message);
         }
         members

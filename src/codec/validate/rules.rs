@@ -44,6 +44,34 @@ pub(super) enum TextTest {
     In(HashSet<Box<str>>),
     NotIn(HashSet<Box<str>>),
     Format(fn(&str) -> bool),
+    /// The empty text, or one of this format.
+    FormatUnlessEmpty(fn(&str) -> bool),
+    NotEmpty,
+}
+
+/// A test of the paths of a field mask.
+#[derive(Debug)]
+pub(super) enum MaskTest {
+    /// These paths, in this order.
+    Are(Box<[Box<str>]>),
+    /// Only these paths and paths below them.
+    In(Box<[Box<str>]>),
+    /// None of these paths, nor a path below one.
+    NotIn(Box<[Box<str>]>),
+}
+
+impl MaskTest {
+    pub(super) fn passes(&self, paths: &[&str]) -> bool {
+        let is_below = |path: &str, above: &str| {
+            path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let is_of = |all: &[Box<str>], path: &str| all.iter().any(|above| is_below(path, above));
+        match self {
+            Self::Are(all) => all.iter().map(|path| &**path).eq(paths.iter().copied()),
+            Self::In(all) => paths.iter().all(|path| is_of(all, path)),
+            Self::NotIn(all) => !paths.iter().any(|path| is_of(all, path)),
+        }
+    }
 }
 
 /// A test of bytes.
@@ -56,8 +84,9 @@ pub(super) enum BytesTest {
     Contains(Box<[u8]>),
     In(HashSet<Box<[u8]>>),
     NotIn(HashSet<Box<[u8]>>),
-    /// 4 or 16 bytes of an IP address, or 16 of a UUID.
+    /// No bytes, or 4 or 16 of an IP address, or 16 of a UUID.
     Sizes(&'static [usize]),
+    NotEmpty,
 }
 
 /// A test of a number: of an integer, the number of an enum value, or nanoseconds.
@@ -93,6 +122,8 @@ impl TextTest {
             Self::In(texts) => texts.contains(text),
             Self::NotIn(texts) => !texts.contains(text),
             Self::Format(is) => is(text),
+            Self::FormatUnlessEmpty(is) => text.is_empty() || is(text),
+            Self::NotEmpty => !text.is_empty(),
         }
     }
 }
@@ -108,7 +139,8 @@ impl BytesTest {
             Self::Contains(part) => memchr::memmem::find(bytes, part).is_some(),
             Self::In(all) => all.contains(bytes),
             Self::NotIn(all) => !all.contains(bytes),
-            Self::Sizes(sizes) => sizes.contains(&bytes.len()),
+            Self::Sizes(sizes) => bytes.is_empty() || sizes.contains(&bytes.len()),
+            Self::NotEmpty => !bytes.is_empty(),
         }
     }
 }

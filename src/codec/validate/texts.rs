@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex::{Regex, RegexBuilder};
 
-use super::formats;
-use super::reading::{Reading, whole};
-use super::rules::{BytesTest, Rule, Sizes, TextTest};
+use super::formats::{self, Version, is_ip_prefix};
+use super::reading::{Reading, truth, whole};
+use super::rules::{BytesTest, MaskTest, Rule, Sizes, TextTest};
 use super::tree::{Member, TreeValue};
 use crate::format::quote;
 
@@ -18,21 +18,39 @@ struct Format {
     key: &'static str,
     expected: &'static str,
     is: fn(&str) -> bool,
+    /// Whether the empty text has a rule name of its own, `KEY_empty`.
+    names_empty: bool,
+}
+
+const fn format(key: &'static str, expected: &'static str, is: fn(&str) -> bool) -> Format {
+    Format { key, expected, is, names_empty: true }
 }
 
 const FORMATS: &[Format] = &[
-    Format { key: "email", expected: "an email address", is: formats::is_email },
-    Format { key: "hostname", expected: "a host name", is: formats::is_hostname },
-    Format { key: "ip", expected: "an IP address", is: formats::is_ip },
-    Format { key: "ipv4", expected: "an IPv4 address", is: formats::is_ipv4 },
-    Format { key: "ipv6", expected: "an IPv6 address", is: formats::is_ipv6 },
-    Format { key: "uri", expected: "a URI", is: formats::is_uri },
-    Format { key: "uri_ref", expected: "a URI or a relative reference", is: formats::is_uri_ref },
-    Format { key: "address", expected: "a host name or an IP address", is: formats::is_address },
-    Format { key: "uuid", expected: "a UUID", is: formats::is_uuid },
-    Format { key: "tuuid", expected: "a UUID without hyphens", is: formats::is_tuuid },
-    Format { key: "ulid", expected: "a ULID", is: formats::is_ulid },
-    Format { key: "host_and_port", expected: "a host and a port", is: formats::is_host_and_port },
+    format("email", "an email address", formats::is_email),
+    format("hostname", "a host name", formats::is_hostname),
+    format("ip", "an IP address", formats::is_ip),
+    format("ipv4", "an IPv4 address", formats::is_ipv4),
+    format("ipv6", "an IPv6 address", formats::is_ipv6),
+    format("uri", "a URI", formats::is_uri),
+    Format { key: "uri_ref", expected: "a URI or a relative reference", is: formats::is_uri_ref, names_empty: false },
+    format("address", "a host name or an IP address", formats::is_address),
+    format("uuid", "a UUID", formats::is_uuid),
+    format("tuuid", "a UUID without hyphens", formats::is_tuuid),
+    format("ulid", "a ULID", formats::is_ulid),
+    format("host_and_port", "a host and a port", formats::is_host_and_port),
+    format("ip_with_prefixlen", "an IP address with a prefix length", |text| is_ip_prefix(text, Version::Any, false)),
+    format("ipv4_with_prefixlen", "an IPv4 address with a prefix length", |text| {
+        is_ip_prefix(text, Version::Four, false)
+    }),
+    format("ipv6_with_prefixlen", "an IPv6 address with a prefix length", |text| {
+        is_ip_prefix(text, Version::Six, false)
+    }),
+    format("ip_prefix", "an IP prefix", |text| is_ip_prefix(text, Version::Any, true)),
+    format("ipv4_prefix", "an IPv4 prefix", |text| is_ip_prefix(text, Version::Four, true)),
+    format("ipv6_prefix", "an IPv6 prefix", |text| is_ip_prefix(text, Version::Six, true)),
+    format("protobuf_fqn", "a full name of protobuf", formats::is_protobuf_name),
+    format("protobuf_dot_fqn", "a full name of protobuf with a dot before it", formats::is_dotted_protobuf_name),
 ];
 
 /// A rule about a part of a value: its key, what callers read before the part, and the test.
@@ -56,18 +74,6 @@ const BINARY: [Binary; 4] = [
     Binary { key: "uuid", expected: "the 16 bytes of a UUID", sizes: &[16] },
 ];
 
-/// Rules of `buf.validate.StringRules` that are known and not supported.
-const UNSUPPORTED: &[&str] = &[
-    "ip_with_prefixlen",
-    "ipv4_with_prefixlen",
-    "ipv6_with_prefixlen",
-    "ip_prefix",
-    "ipv4_prefix",
-    "ipv6_prefix",
-    "well_known_regex",
-    "strict",
-];
-
 /// The rules of `string`.
 pub(super) fn text_rules(reading: &mut Reading<'_>, rules: &Member) -> Vec<Rule<TextTest>> {
     const KEYS: &[&str] = &[
@@ -86,13 +92,11 @@ pub(super) fn text_rules(reading: &mut Reading<'_>, rules: &Member) -> Vec<Rule<
         "in",
         "not_in",
         "example",
+        "well_known_regex",
+        "strict",
     ];
-    let known: Vec<&str> =
-        KEYS.iter().chain(UNSUPPORTED).copied().chain(FORMATS.iter().map(|format| format.key)).collect();
+    let known: Vec<&str> = KEYS.iter().copied().chain(FORMATS.iter().map(|format| format.key)).collect();
     let members = reading.members("string", &rules.value, &known);
-    for member in members.iter().filter(|member| UNSUPPORTED.contains(&member.name.as_str())) {
-        reading.wrong(&member.place, &member.name, "this rule is not supported yet");
-    }
     let mut list = Vec::new();
     let characters = sizes(reading, members, "string", "characters", rules);
     list.extend(characters.into_iter().map(|rule| mapped(rule, TextTest::Length)));
@@ -114,10 +118,11 @@ pub(super) fn text_rules(reading: &mut Reading<'_>, rules: &Member) -> Vec<Rule<
     }
     for format in FORMATS {
         if reading.is_set(members, format.key) {
-            let test = TextTest::Format(format.is);
-            list.push(rule(&format!("string.{}", format.key), format!("expected {}", format.expected), test));
+            let names_empty = format.names_empty && !(format.is)("");
+            list.extend(format_rules(&format!("string.{}", format.key), format.expected, (format.is, names_empty)));
         }
     }
+    list.extend(header_rules(reading, members));
     if let Some(texts) = reading.list(members, "not_in", "text", text) {
         let test = TextTest::NotIn(texts.into_iter().map(Into::into).collect());
         list.push(rule("string.not_in", "this value is not allowed".to_owned(), test));
@@ -132,6 +137,74 @@ pub(super) fn text_rules(reading: &mut Reading<'_>, rules: &Member) -> Vec<Rule<
     if let Some(all) = all {
         let expected = one_of(&all);
         list.push(rule("string.in", expected, TextTest::In(all.into_iter().map(Into::into).collect())));
+    }
+    list
+}
+
+/// The rules of a format. The empty text has a rule of its own if `names_empty`.
+fn format_rules(id: &str, expected: &str, (is, names_empty): (fn(&str) -> bool, bool)) -> Vec<Rule<TextTest>> {
+    let expected = format!("expected {expected}");
+    if !names_empty {
+        return vec![rule(id, expected, TextTest::Format(is))];
+    }
+    vec![
+        rule(id, expected.clone(), TextTest::FormatUnlessEmpty(is)),
+        rule(&format!("{id}_empty"), expected, TextTest::NotEmpty),
+    ]
+}
+
+/// The rule `well_known_regex`, which is about HTTP headers.
+fn header_rules(reading: &mut Reading<'_>, members: &[Member]) -> Vec<Rule<TextTest>> {
+    const WHICH: [&str; 3] =
+        ["KNOWN_REGEX_UNSPECIFIED", "KNOWN_REGEX_HTTP_HEADER_NAME", "KNOWN_REGEX_HTTP_HEADER_VALUE"];
+    let strict = reading.value(members, "strict", "`true` or `false`", truth).unwrap_or(true);
+    let parse = |text: &str| WHICH.iter().position(|which| *which == text);
+    let expected = "`KNOWN_REGEX_HTTP_HEADER_NAME` or `KNOWN_REGEX_HTTP_HEADER_VALUE`";
+    let id = |of: &str| format!("string.well_known_regex.header_{of}");
+    match reading.value(members, "well_known_regex", expected, parse) {
+        Some(1) => {
+            let is = if strict { formats::is_header_name } else { formats::is_loose_header_name };
+            format_rules(&id("name"), "the name of an HTTP header", (is, true))
+        }
+        Some(2) => {
+            let is = if strict { formats::is_header_value } else { formats::is_loose_header_value };
+            format_rules(&id("value"), "the value of an HTTP header", (is, false))
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The rules of `any`: they are about its type URL.
+pub(super) fn any_rules(reading: &mut Reading<'_>, rules: &Member) -> Vec<Rule<TextTest>> {
+    let members = reading.members("any", &rules.value, &["in", "not_in"]);
+    let mut list = Vec::new();
+    if let Some(all) = reading.list(members, "in", "a type URL", text) {
+        let expected = one_of(&all).replacen("expected", "expected a message whose type URL is", 1);
+        list.push(rule("any.in", expected, TextTest::In(all.into_iter().map(Into::into).collect())));
+    }
+    if let Some(all) = reading.list(members, "not_in", "a type URL", text) {
+        let test = TextTest::NotIn(all.into_iter().map(Into::into).collect());
+        list.push(rule("any.not_in", "messages of this type are not allowed".to_owned(), test));
+    }
+    list
+}
+
+/// The rules of `field_mask`: they are about its paths.
+pub(super) fn mask_rules(reading: &mut Reading<'_>, rules: &Member) -> Vec<Rule<MaskTest>> {
+    let members = reading.members("field_mask", &rules.value, &["const", "in", "not_in", "example"]);
+    let mut list = Vec::new();
+    let boxed = |paths: Vec<String>| paths.into_iter().map(Into::into).collect();
+    if let Some(paths) = reading.list(members, "const", "a path", text) {
+        let expected = format!("expected the paths {}", quote::beginning(&paths.join(", "), quote::MOST));
+        list.push(rule("field_mask.const", expected, MaskTest::Are(boxed(paths))));
+    }
+    if let Some(paths) = reading.list(members, "in", "a path", text) {
+        let expected = format!("expected only paths in {}", quote::beginning(&paths.join(", "), quote::MOST));
+        list.push(rule("field_mask.in", expected, MaskTest::In(boxed(paths))));
+    }
+    if let Some(paths) = reading.list(members, "not_in", "a path", text) {
+        let expected = format!("expected no paths in {}", quote::beginning(&paths.join(", "), quote::MOST));
+        list.push(rule("field_mask.not_in", expected, MaskTest::NotIn(boxed(paths))));
     }
     list
 }
@@ -165,6 +238,7 @@ pub(super) fn bytes_rules(reading: &mut Reading<'_>, rules: &Member) -> Vec<Rule
     for Binary { key, expected, sizes } in BINARY {
         if reading.is_set(members, key) {
             list.push(rule(&format!("bytes.{key}"), format!("expected {expected}"), BytesTest::Sizes(sizes)));
+            list.push(rule(&format!("bytes.{key}_empty"), format!("expected {expected}"), BytesTest::NotEmpty));
         }
     }
     if let Some(all) = reading.list(members, "not_in", "base64", base64) {

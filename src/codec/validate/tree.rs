@@ -45,6 +45,18 @@ pub enum TreeValue {
     Text(String),
     List(Vec<Tree>),
     Map(Vec<Member>),
+    /// Rules that extend those of a type: only in descriptors.
+    Predefined(Extended),
+}
+
+/// The rules of a type in wire format, with extensions among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extended {
+    /// The full name of their message: `buf.validate.StringRules`.
+    pub of: &'static str,
+    /// The numbers of the extensions.
+    pub numbers: Vec<u32>,
+    pub rules: Vec<u8>,
 }
 
 /// A named value of a map.
@@ -64,6 +76,7 @@ impl TreeValue {
             Self::Text(text) => format!("`{}`", text.trim_end()),
             Self::List(_) => "a list".to_owned(),
             Self::Map(_) => "a map".to_owned(),
+            Self::Predefined(_) => "predefined rules".to_owned(),
         }
     }
 }

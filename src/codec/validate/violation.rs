@@ -1,7 +1,12 @@
 //! What a message violates.
 
+use crate::format::wire::WireError;
+
 /// The most violations that are reported of one message.
 pub const MOST_VIOLATIONS: usize = 32;
+
+/// The most characters of a reason (google/rpc/error_details.proto).
+const LONGEST_REASON: usize = 63;
 
 /// A field that violates a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +27,34 @@ pub struct Violations {
     pub list: Vec<Violation>,
     /// Whether the message was not checked further, because there are as many as can be reported.
     pub is_cut: bool,
+    /// A rule that could not be evaluated, so that nobody knows whether the message is valid.
+    pub failed: Option<Failure>,
+}
+
+/// A rule that could not be evaluated for a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The path of the field, as in [`Violation`].
+    pub field: String,
+    /// The rule as it is named.
+    pub rule: String,
+}
+
+impl Violations {
+    /// Those of a message that is not in wire format.
+    #[must_use]
+    pub fn malformed(error: WireError) -> Self {
+        Self { list: vec![Violation::malformed(String::new(), error)], ..Self::default() }
+    }
 }
 
 impl Violation {
+    /// That of a message that is not in wire format.
+    pub(super) fn malformed(field: String, error: WireError) -> Self {
+        let expected = format!("not a message of its type: {error}");
+        Self { field, rule: "message.malformed".to_owned(), expected }
+    }
+
     /// Whether a value is missing.
     #[must_use]
     pub fn is_missing(&self) -> bool {
@@ -46,10 +76,16 @@ impl Violation {
         text
     }
 
-    /// The rule as a reason of `google.rpc.BadRequest`: `STRING_MIN_LEN`.
+    /// The rule as a reason of `google.rpc.BadRequest`: `STRING_MIN_LEN`. A name that cannot be one, such as an expression,
+    /// is `CEL_EXPRESSION`.
     #[must_use]
     pub fn reason(&self) -> String {
-        self.rule.replace('.', "_").to_ascii_uppercase()
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let is_short = self.rule.len() <= LONGEST_REASON;
+        if !is_short || !self.rule.chars().all(is_name) || !self.rule.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return "CEL_EXPRESSION".to_owned();
+        }
+        self.rule.replace(['.', '-'], "_").to_ascii_uppercase()
     }
 }
 

@@ -123,7 +123,7 @@ fn every_problem_of_a_configuration_file_is_reported_with_its_position() {
                 "towbar.yaml:1:17: schema: expected a path, found a list",
                 "towbar.yaml:1:22: schema: `p` is listed twice",
                 "towbar.yaml:2:1: upstream: expected an address, found a list",
-                "towbar.yaml:3:1: listen: expected `host:port`, found nothing",
+                "towbar.yaml:3:1: listen: expected `host:port` or `systemd`, found nothing",
             ],
         ),
         (

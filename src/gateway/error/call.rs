@@ -205,6 +205,12 @@ impl Refusal {
             let what = format!("the reply's JSON is larger than the limit of {limit} bytes");
             return Self::told(Fate::Answered, Reason::ResponseTooLarge, (Subject::Call, &what));
         }
+        Self::unreadable_reply()
+    }
+
+    /// 502: the reply is not a valid message.
+    #[must_use]
+    pub fn unreadable_reply() -> Self {
         let what = "the backend's reply cannot be read";
         Self::told(Fate::Answered, Reason::InvalidResponseMessage, (Subject::Call, what))
     }

@@ -199,6 +199,9 @@ reasons! {
         "Path and body have different values for one field.", "Send the same value, or leave it out of the body.";
     ValidationFailed, "VALIDATION_FAILED", 400 InvalidArgument,
         "The request violates validation rules.", "Correct the fields that the details list.";
+    ValidationNotPossible, "VALIDATION_NOT_POSSIBLE", 500 Internal,
+        "A validation rule has no result for this request. The call was not sent.",
+        "The operator finds the rule in the log, and can correct it.";
     UpdateMaskTooLong, "UPDATE_MASK_TOO_LONG", 400 InvalidArgument,
         "The update mask made from the body would be too long.", "Send the update mask as a query parameter.";
     MessageTooLarge, "MESSAGE_TOO_LARGE", 400 InvalidArgument,

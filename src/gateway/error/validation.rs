@@ -24,6 +24,13 @@ impl Refusal {
         };
         Self::new(Reason::ValidationFailed, message).with_violations(wrong)
     }
+
+    /// 500: a rule has no result, so that nobody knows whether the request is valid.
+    #[must_use]
+    pub(crate) fn not_validated() -> Self {
+        let message = "the request cannot be validated; the call was not sent";
+        Self::new(Reason::ValidationNotPossible, message.to_owned())
+    }
 }
 
 fn text(WrongField { field, description, .. }: &WrongField) -> String {

@@ -46,7 +46,12 @@ pub struct Incoming {
     lease: Lease,
     _permit: Permit,
     memory: Charge,
+    /// Changes each message before it is given out.
+    change: Option<Change>,
 }
+
+/// Changes a message of the backend.
+pub(crate) type Change = Box<dyn Fn(Bytes) -> Result<Bytes, CallError> + Send>;
 
 /// The memory of a streaming call, in bytes: for unread data, and for the messages in progress.
 pub(crate) const STREAM: usize = 320 << 10;
@@ -103,6 +108,7 @@ pub(crate) fn both_ways(
         lease,
         _permit: permit,
         memory,
+        change: None,
     };
     (Outgoing { stream, memory: outgoing }, incoming)
 }
@@ -173,11 +179,19 @@ impl Incoming {
     /// # Errors
     /// How the call failed. Nothing follows an error.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CallError>> {
-        let polled = self.poll_next(cx);
+        let mut polled = self.poll_next(cx);
+        if let Some(change) = &self.change {
+            polled = polled.map(|message| message?.map(change).transpose());
+        }
         if let Poll::Ready(Err(_)) = &polled {
             self.state = State::Ended;
         }
         polled
+    }
+
+    /// Changes each message from now on before it is given out. One that cannot be changed ends the call.
+    pub(crate) fn change_messages(&mut self, change: Change) {
+        self.change = Some(change);
     }
 
     /// Ready when the head of the answer has come, whether or not a message follows.
