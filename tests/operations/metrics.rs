@@ -115,7 +115,8 @@ fn requests_cannot_add_labels_or_put_their_data_into_metrics() {
 #[test]
 fn every_metric_is_documented_and_every_documented_metric_is_scraped() {
     // Some metrics are there only with a store, also while it is not reached.
-    let store = "store: redis://127.0.0.1:1\nidempotency: {store: shared, encryption_keys: 'file:answers.key'}\n";
+    let store = "store: redis://127.0.0.1:1\nidempotency: {store: shared, encryption_keys: 'file:answers.key'}\n\
+                 limits: {all: {rate: 1000/s, shared: true}}\n";
     let (_folder, _backend, gateway, admin) = stage_with(store);
     http::get(gateway.address, TARGET);
     let kinds: BTreeSet<String> = http::get(admin, "/metrics")
