@@ -26,8 +26,8 @@ impl Input<'_> {
         let files = value("rules");
         let files = files.map_or(Vec::new(), |value| value.one_or_more("a path", |file| file.path(self.folder)));
         let is_used = |mode: Option<Validation>| mode.is_some_and(|mode| mode != Validation::Off);
-        let [protovalidate, field_behavior] =
-            ["protovalidate", "field_behavior"].map(|key| or_default(value(key), Value::truth, false));
+        let [protovalidate, field_behavior, tells_buf] = ["protovalidate", "field_behavior", "buf_violations"]
+            .map(|key| or_default(value(key), Value::truth, false));
         if files.is_empty() && !protovalidate && !field_behavior {
             let message = "there are no rules to validate by; list their files in `validation.rules`";
             match section {
@@ -42,7 +42,7 @@ impl Input<'_> {
             }
         }
         let rules = files.iter().flat_map(|file| self.rules_of(file)).collect();
-        RuleFiles { sources: Sources { rules, protovalidate, field_behavior }, files }
+        RuleFiles { sources: Sources { rules, protovalidate, field_behavior, tells_buf }, files }
     }
 
     fn rules_of(&self, file: &Path) -> Vec<MessageRules> {

@@ -57,6 +57,8 @@ pub struct Behavior {
 /// What the rules and options about values say of all message types.
 pub(super) struct ValueRules {
     pub(super) validator: Arc<Validator>,
+    /// Whether violations are also told as `buf.validate.Violations`.
+    pub(super) tells_buf: bool,
     pub(super) output_only: Arc<Omissions>,
     pub(super) input_only: Arc<Omissions>,
 }
@@ -66,6 +68,8 @@ pub(super) struct ValueRules {
 pub struct Validated {
     pub mode: Validation,
     pub checks: Checks,
+    /// Whether violations are also told as `buf.validate.Violations`.
+    pub tells_buf: bool,
     /// Limits log lines about violations that are only reported.
     pub reports: Seldom,
 }
@@ -118,7 +122,7 @@ impl Rpc {
             paths: Paths::from(&rpc.input),
             print: policy.json.print(),
             ignored: ignored(&policy),
-            validation: validated(rpc, &policy, &rules.validator),
+            validation: validated(rpc, &policy, rules),
             behavior: behavior(rpc, &policy, rules),
             policy,
         })
@@ -136,11 +140,12 @@ impl Rpc {
     }
 }
 
-fn validated(rpc: &RpcDescriptor, policy: &Policy, validator: &Arc<Validator>) -> Option<Validated> {
+fn validated(rpc: &RpcDescriptor, policy: &Policy, rules: &ValueRules) -> Option<Validated> {
     if policy.validation == Validation::Off {
         return None;
     }
-    validator.of(&rpc.input).map(|checks| Validated { mode: policy.validation, checks, reports: Seldom::default() })
+    let checks = rules.validator.of(&rpc.input)?;
+    Some(Validated { mode: policy.validation, checks, tells_buf: rules.tells_buf, reports: Seldom::default() })
 }
 
 /// Fields are left out only where rules are enforced: otherwise calls are as they would be without rules.

@@ -59,6 +59,7 @@ impl Routes {
         };
         let value_rules = ValueRules {
             validator: Arc::new(validator.unwrap_or_default()),
+            tells_buf: defaults.validation.tells_buf,
             output_only: left_out(|annotation| annotation.is_output_only),
             input_only: left_out(|annotation| annotation.is_input_only),
         };

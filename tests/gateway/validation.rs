@@ -247,6 +247,30 @@ fn cel_expressions_are_rules_and_one_without_a_result_is_an_internal_error() {
 }
 
 #[test]
+fn violations_are_also_told_as_buf_validate_has_them_if_that_is_configured() {
+    let (bank, folder) = (bank(), Folder::new());
+    let gateway = gateway(&bank, &folder, "validation: {rules: 'RULES', buf_violations: true}");
+    let body = r#"{"transactionAmount":{"currency":"eur","value":"1"},"destinations":[{},{}]}"#;
+    let detail = pay(&gateway, body).json()["details"][2].clone();
+    assert_eq!(detail["@type"], "type.googleapis.com/buf.validate.Violations");
+    let element = |number: u32, name: &str, kind: &str| serde_json::json!({ "fieldNumber": number, "fieldName": name, "fieldType": kind });
+    let expected = [
+        ("required", vec![element(1, "transfer_id", "TYPE_STRING")]),
+        (
+            "string.pattern",
+            vec![element(3, "transaction_amount", "TYPE_MESSAGE"), element(1, "currency", "TYPE_STRING")],
+        ),
+    ];
+    for (rule, elements) in expected {
+        let violations = detail["violations"].as_array().unwrap();
+        let found = violations.iter().find(|violation| violation["ruleId"] == rule).unwrap();
+        assert_eq!(found["field"]["elements"], serde_json::json!(elements), "{detail}");
+    }
+    // The details of the documented answer are as they are without the key.
+    assert_eq!(pay(&gateway, body).json()["details"].as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn a_call_whose_violations_are_only_reported_is_made() {
     let (bank, folder) = (bank(), Folder::new());
     let reporting = gateway(&bank, &folder, "validation: {mode: report, rules: 'RULES'}");

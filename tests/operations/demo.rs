@@ -7,7 +7,7 @@ use crate::support::process::{Ended, Gateway, Process};
 use crate::support::programs::{Package, installed};
 
 /// What the user sees of each line, in the order of the lines.
-const ANSWERS: [&str; 8] = [
+const ANSWERS: [&str; 9] = [
     r#"{"current":{"currency":"EUR","value":"123.45"},"available":{"currency":"EUR","value":"123.45"}}"#,
     concat!(
         r#"{"transactions":[{"id":"dd29e7b6ab953d5b3fb44c1dd9ac7efd","type":"DEBIT","status":"PROCESSING","#,
@@ -25,6 +25,13 @@ const ANSWERS: [&str; 8] = [
     r#"{"previous":"YjI1bElIUjNieUIwYUhKbFpRbz0="}"#,
     r#"{"value":"Wm05MWNpQm1hWFpsSUhOcGVBbz0="}"#,
     "{}",
+    concat!(
+        r#"{"code":3,"message":"field \"destinations[0].account.sepa.iban\": expected text that matches ^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$","#,
+        r#""details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"VALIDATION_FAILED","domain":"towbar"},"#,
+        r#"{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":["#,
+        r#"{"field":"destinations[0].account.sepa.iban","description":"expected text that matches ^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$","#,
+        r#""reason":"STRING_PATTERN"}]}]}"#
+    ),
     concat!(
         r#"{"code":3,"message":"query parameter \"account.iban.iban\": only one field of the oneof \"account\" can be set, and \"swift\" already is","#,
         r#""details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_QUERY_PARAMETER","domain":"towbar"},"#,
@@ -69,18 +76,21 @@ fn every_printed_curl_line_works_when_pasted() {
         let head = seen.strip_suffix(&format!("{body}\n")).unwrap();
         assert_eq!(head.is_empty(), !line.starts_with("curl -i "), "{seen}");
     }
-    let failed = pasted(lines[7]);
+    let failed = pasted(lines[8]);
     assert!(failed.starts_with("HTTP/1.1 400 Bad Request\n"), "{failed}");
     assert!(failed.contains("\ncontent-type: application/json\n"), "{failed}");
     assert_eq!(pasted(lines[3]).trim_end(), TRANSFER, "sent again, it is the same transfer");
 
     let whole = demo.stop();
     assert_eq!(whole.code, Some(0));
-    // The line that fails, pasted twice; a second may pass between the two.
+    // The lines that fail, one of them pasted twice; a second may pass between them.
     let refused = "towbar::gateway::telemetry: a request was refused method=GET rpc=\"io.token.proto.bankapi.AccountService.GetBalance\" \
                    status=400 code=3";
-    assert!((1..=2).contains(&whole.stderr.lines().count()), "{}", whole.stderr);
-    assert!(whole.stderr.lines().all(|line| line.ends_with(refused)), "{}", whole.stderr);
+    let invalid = "towbar::gateway::telemetry: a request was refused method=POST rpc=\"io.token.proto.bankapi.TransferService.Transfer\" \
+                   status=400 code=3";
+    assert!((1..=3).contains(&whole.stderr.lines().count()), "{}", whole.stderr);
+    let is_known = |line: &str| line.contains(refused) || line.contains(invalid);
+    assert!(whole.stderr.lines().all(is_known), "{}", whole.stderr);
     assert_eq!(whole.stdout.lines().filter(is_curl).collect::<Vec<_>>(), lines);
 }
 
@@ -106,7 +116,8 @@ fn the_demo_says_what_it_serves_and_what_to_try() {
         "# one of them",
         "# a transfer: sent again, it is the same transfer",
         "# a value put into the bank's storage, read and removed",
-        "# one that fails as it should: two ways to name one account",
+        "# one that fails as it should: a malformed IBAN",
+        "# another: two ways to name one account",
         "",
     ];
     assert_eq!(lines, expected);

@@ -68,8 +68,9 @@ impl<'a> Schemas<'a> {
                 Value::Array(types) => types.iter().any(|one| is_of(one.as_str().unwrap(), value)),
                 one => is_of(one.as_str().unwrap(), value),
             },
-            "enum" => list().contains(value),
-            "const" => wanted == value,
+            "enum" => list().iter().any(|wanted| is_same(wanted, value)),
+            "const" => is_same(wanted, value),
+            "allOf" => list().iter().all(fits),
             "anyOf" => list().iter().any(fits),
             "oneOf" => list().iter().filter(|schema| fits(schema)).count() == 1,
             "not" => !fits(wanted),
@@ -78,6 +79,16 @@ impl<'a> Schemas<'a> {
             "maxLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 <= wanted.as_u64().unwrap()),
             "minimum" => value.as_number().is_none_or(|number| compare(number, wanted).is_ge()),
             "maximum" => value.as_number().is_none_or(|number| compare(number, wanted).is_le()),
+            "exclusiveMinimum" => value.as_number().is_none_or(|number| compare(number, wanted).is_gt()),
+            "exclusiveMaximum" => value.as_number().is_none_or(|number| compare(number, wanted).is_lt()),
+            "minProperties" => value.as_object().is_none_or(|members| members.len() as u64 >= wanted.as_u64().unwrap()),
+            "maxProperties" => value.as_object().is_none_or(|members| members.len() as u64 <= wanted.as_u64().unwrap()),
+            "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
+            "uniqueItems" => {
+                let is_first =
+                    |(at, item): (usize, &Value), all: &[Value]| !all[..at].iter().any(|it| is_same(it, item));
+                value.as_array().is_none_or(|items| items.iter().enumerate().all(|item| is_first(item, items)))
+            }
             "required" => value
                 .as_object()
                 .is_none_or(|members| list().iter().all(|name| members.contains_key(name.as_str().unwrap()))),
@@ -150,6 +161,14 @@ fn is_of(kind: &str, value: &Value) -> bool {
             number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|number| number.fract() == 0.0)
         }),
         kind => panic!("{kind}"),
+    }
+}
+
+/// Whether two values are equal: numbers are by their value, however they are written.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one.as_number(), other.as_number()) {
+        (Some(number), Some(_)) => compare(number, other).is_eq(),
+        _ => one == other,
     }
 }
 

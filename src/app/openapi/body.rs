@@ -24,7 +24,7 @@ pub(super) fn request(
         return None;
     }
     let policy = &route.rpc.policy;
-    let style = Style::Read(Reading::of(policy));
+    let style = Style::Read(Reading::of(&route.rpc));
     if route.is_raw_request {
         let content = json!({ "*/*": { "schema": {} } });
         return Some(json!({ "description": "Bytes of any type, which pass as they are.", "content": content }));

@@ -56,7 +56,9 @@ const VERSION: &str = "3.1.0";
 #[must_use]
 pub fn document(api: &Api<'_>) -> Value {
     let entries = entries(api.routes);
-    let mut schemas = Schemas::new(api.remarks);
+    // All rpcs have the same rules.
+    let checks = api.routes.all().iter().find_map(|route| route.rpc.validation.as_ref());
+    let mut schemas = Schemas::new(api.remarks, checks.map(|validated| &validated.checks));
     let paths = paths(&mut schemas, api, &entries);
     let tags = tags(&schemas, &entries);
     let mut document = Map::new();

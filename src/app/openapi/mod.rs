@@ -15,6 +15,7 @@ mod operation;
 pub mod page;
 mod parameters;
 mod path;
+mod rules;
 mod scalars;
 mod schemas;
 mod security;

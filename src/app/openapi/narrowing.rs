@@ -38,6 +38,9 @@ pub(super) struct Narrowing<'a> {
     seen: BTreeSet<Compared>,
 }
 
+const NUMBERS: &[(&str, f64)] =
+    &[("minimum", 1.0), ("maximum", -1.0), ("exclusiveMinimum", 1.0), ("exclusiveMaximum", -1.0)];
+
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
 impl<'a> Narrowing<'a> {
@@ -77,7 +80,7 @@ impl<'a> Narrowing<'a> {
                     "object" => self.objects(place, (old, new), direction),
                     "array" => self.elements(place, (old, new), direction),
                     "string" => self.texts(place, (old, new), direction),
-                    "integer" | "number" => self.bounds(place, (old, new), direction),
+                    "integer" | "number" => self.bounds(place, (old, new), direction, NUMBERS),
                     _ => {}
                 }
             }
@@ -108,6 +111,7 @@ impl<'a> Narrowing<'a> {
     }
 
     fn elements(&mut self, place: &str, (old, new): (&'a Value, &'a Value), direction: Direction) {
+        self.bounds(place, (old, new), direction, &[("minItems", 1.0), ("maxItems", -1.0)]);
         if let (Some(old), Some(new)) = (old.get("items"), new.get("items")) {
             self.compare(&format!("{place}[]"), (old, new), direction);
         }
@@ -115,12 +119,14 @@ impl<'a> Narrowing<'a> {
 
     fn texts(&mut self, place: &str, (old, new): (&Value, &Value), direction: Direction) {
         self.enumeration(place, (old, new), direction);
+        self.bounds(place, (old, new), direction, &[("minLength", 1.0), ("maxLength", -1.0)]);
         for name in ["pattern", "format"] {
             self.keyword(place, Keyword { name, old, new }, direction);
         }
     }
 
     fn objects(&mut self, place: &str, (old, new): (&'a Value, &'a Value), direction: Direction) {
+        self.bounds(place, (old, new), direction, &[("minProperties", 1.0), ("maxProperties", -1.0)]);
         let between = if is_member(place) { "." } else { ", member " };
         let inner = |name: &str| format!("{place}{between}{name}");
         for (name, old_member) in old["properties"].as_object().into_iter().flatten() {
@@ -184,8 +190,9 @@ impl<'a> Narrowing<'a> {
         }
     }
 
-    fn bounds(&mut self, place: &str, (old, new): (&Value, &Value), direction: Direction) {
-        for (name, sign) in [("minimum", 1.0), ("maximum", -1.0)] {
+    /// Compares keywords with their sign: 1 for a lower bound, -1 for an upper one.
+    fn bounds(&mut self, place: &str, (old, new): (&Value, &Value), direction: Direction, names: &[(&str, f64)]) {
+        for &(name, sign) in names {
             let bound = |schema: &Value| schema[name].as_f64().map_or(f64::NEG_INFINITY, |bound| bound * sign);
             let (before, now) = (bound(old), bound(new));
             let is_broken = match direction {

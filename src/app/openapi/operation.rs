@@ -85,7 +85,7 @@ struct Parts {
 impl Parts {
     fn of(schemas: &mut Schemas<'_>, config: &Config, entry: &Entry<'_>, names: &[String]) -> Self {
         let Entry { route, template, path, .. } = entry;
-        let style = Style::Read(Reading::of(&route.rpc.policy));
+        let style = Style::Read(Reading::of(&route.rpc));
         let mut parameters: Vec<Value> =
             path.parts.iter().zip(names).map(|(part, name)| of_path(schemas, part, name, style)).collect();
         parameters.extend(of_query(schemas, route, template, style));

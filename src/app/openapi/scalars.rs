@@ -193,7 +193,9 @@ pub(super) fn enumeration(table: &EnumTable, style: Style) -> Value {
 /// The schema, with `null` allowed too.
 pub(super) fn nullable(schema: Value) -> Value {
     let nothing = json!({ "type": "null" });
-    if schema.get("$ref").is_some() {
+    let is_listed = schema.get("const").is_some() || (schema.get("enum").is_some() && schema.get("type").is_some());
+    let has_choices = schema.get("anyOf").is_some() && schema.get("type") == Some(&json!("string"));
+    if schema.get("$ref").is_some() || is_listed || has_choices {
         return json!({ "anyOf": [schema, nothing] });
     }
     let Value::Object(mut schema) = schema else { return schema };

@@ -5,13 +5,17 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Map, Value, json};
 
 use super::annotations::{Behavior, Text, resource};
+use super::rules::restrict;
 use super::scalars::{enumeration, in_any_case, key, known, literal, nullable, scalar, text, with};
 use super::style::Style;
+use crate::codec::validate::{Checks, FieldFacts};
 use crate::schema::{EnumId, Field, FieldPath, Kind, Message, Remark, Remarks, Shape, WellKnown};
 
 /// Collects the schemas that a document refers to.
 pub(super) struct Schemas<'a> {
     remarks: &'a Remarks,
+    /// The validation rules of all message types.
+    checks: Option<&'a Checks>,
     made: BTreeMap<String, Value>,
     waiting: VecDeque<(Message, Style)>,
     /// The styles that were requested, in order; a style's index may become part of a schema's name.
@@ -19,8 +23,8 @@ pub(super) struct Schemas<'a> {
 }
 
 impl<'a> Schemas<'a> {
-    pub(super) fn new(remarks: &'a Remarks) -> Self {
-        Self { remarks, made: BTreeMap::new(), waiting: VecDeque::new(), styles: Vec::new() }
+    pub(super) fn new(remarks: &'a Remarks, checks: Option<&'a Checks>) -> Self {
+        Self { remarks, checks, made: BTreeMap::new(), waiting: VecDeque::new(), styles: Vec::new() }
     }
 
     /// All schemas that were referred to, by name.
@@ -59,7 +63,7 @@ impl<'a> Schemas<'a> {
 
     /// The schema of a message in a body that differs from other bodies of this message, as `beside` says.
     pub(super) fn message_beside(&mut self, message: &Message, style: Style, beside: &Beside<'_>) -> Value {
-        let is_as_others = beside.passed_over.is_empty() && !self.requires(&beside.bound);
+        let is_as_others = beside.passed_over.is_empty() && !self.requires(&beside.bound, style);
         if is_as_others || message.table().known != WellKnown::No {
             return self.message(message, style);
         }
@@ -185,6 +189,11 @@ impl<'a> Schemas<'a> {
             if members.len() > 1 && matches!(style, Style::Read(_)) {
                 conditions.push(at_most_one(&members, style));
             }
+            let is_required = |checks: &Checks| checks.required_oneofs(message).contains(&&**oneof);
+            let is_enforced = matches!(style, Style::Read(reading) if reading.enforces_rules);
+            if is_enforced && beside.bound.is_empty() && self.checks.is_some_and(is_required) {
+                conditions.push(at_least_one(&members, style));
+            }
         }
         let mut text = Text::of_type(self.remark(message.name()));
         text.description = paragraphs([text.description, oneofs.join("\n\n")]);
@@ -215,13 +224,19 @@ impl<'a> Schemas<'a> {
     /// The schema of a member of an object.
     fn property(&mut self, field: &Field, style: Style, bound: &[&[Field]]) -> Value {
         let deeper: Vec<&[Field]> = bound.iter().copied().filter(|path| !path.is_empty()).collect();
+        let is_inlined = !deeper.is_empty();
         let schema = match field.message().filter(|_| !deeper.is_empty()) {
             Some(message) => self.message_beside(&message, style, &Beside { bound: deeper, passed_over: &[] }),
             None => self.field(field, style),
         };
-        let is_required = field.table().shape == Shape::Required && bound.is_empty();
+        let facts = self.facts(field, style);
+        let schema = match (style, &facts) {
+            (Style::Read(reading), Some(facts)) if !is_inlined => restrict(schema, field, facts, reading),
+            _ => schema,
+        };
+        let is_demanded = field.table().shape == Shape::Required || facts.is_some_and(|facts| facts.must_be_set);
         let schema = match style {
-            Style::Read(_) if !is_required => nullable(schema),
+            Style::Read(_) if !(is_demanded && bound.is_empty()) => nullable(schema),
             _ => schema,
         };
         self.described(schema, field)
@@ -254,11 +269,19 @@ impl<'a> Schemas<'a> {
         Value::Object(schema)
     }
 
+    /// What enforced rules say of a field.
+    fn facts(&self, field: &Field, style: Style) -> Option<FieldFacts> {
+        let checks = self.checks.filter(|_| matches!(style, Style::Read(reading) if reading.enforces_rules))?;
+        checks.facts(&field.declaring(), field.table().number)
+    }
+
     fn presence(&self, field: &Field, style: Style) -> Presence {
         let shape = field.table().shape;
         let is_lone = field.table().oneof.is_none();
         match style {
-            Style::Read(reading) if shape == Shape::Required => {
+            Style::Read(reading)
+                if shape == Shape::Required || self.facts(field, style).is_some_and(|facts| facts.must_be_set) =>
+            {
                 match (&Names::of(field, style).other, reading.any_case) {
                     (None, false) => Presence::Required,
                     (Some(_), false) => Presence::RequiredInEitherName,
@@ -282,9 +305,11 @@ impl<'a> Schemas<'a> {
     }
 
     /// Whether an object must have one of these fields, or one nested in them.
-    fn requires(&self, bound: &[&[Field]]) -> bool {
+    fn requires(&self, bound: &[&[Field]], style: Style) -> bool {
         bound.iter().copied().flatten().any(|field| {
-            field.table().shape == Shape::Required || Behavior::Required.is_of(self.remark(&full_name(field)))
+            field.table().shape == Shape::Required
+                || Behavior::Required.is_of(self.remark(&full_name(field)))
+                || self.facts(field, style).is_some_and(|facts| facts.must_be_set)
         })
     }
 
@@ -357,25 +382,32 @@ pub(super) fn shown(field: &Field, style: Style) -> String {
 /// A condition that holds if at most one of these oneof members is set. `null` does not count as set, except for fields
 /// that can hold it.
 fn at_most_one(members: &[Field], style: Style) -> Value {
-    let is_set = |field: &Field| {
-        let names = Names::of(field, style);
-        let takes_null = match (field.table().kind, field.message()) {
-            (_, Some(message)) => message.table().known == WellKnown::Value,
-            (Kind::Enum(id), None) => field.tables().enumeration(id).is_null,
-            _ => false,
-        };
-        let set = |name: &str| {
-            let value = if takes_null { json!({}) } else { json!({ "not": { "type": "null" } }) };
-            json!({ "required": [name], "properties": { name: value } })
-        };
-        match &names.other {
-            Some(other) => json!({ "anyOf": [set(&names.shown), set(other)] }),
-            None => set(&names.shown),
-        }
-    };
-    let mut choices: Vec<Value> = members.iter().map(is_set).collect();
+    let mut choices: Vec<Value> = members.iter().map(|field| is_set(field, style)).collect();
     choices.push(json!({ "not": { "anyOf": choices } }));
     json!({ "oneOf": choices })
+}
+
+/// A condition that holds if one of these oneof members is set.
+fn at_least_one(members: &[Field], style: Style) -> Value {
+    json!({ "anyOf": members.iter().map(|field| is_set(field, style)).collect::<Vec<_>>() })
+}
+
+/// A condition that holds if a member of a oneof is set.
+fn is_set(field: &Field, style: Style) -> Value {
+    let names = Names::of(field, style);
+    let takes_null = match (field.table().kind, field.message()) {
+        (_, Some(message)) => message.table().known == WellKnown::Value,
+        (Kind::Enum(id), None) => field.tables().enumeration(id).is_null,
+        _ => false,
+    };
+    let set = |name: &str| {
+        let value = if takes_null { json!({}) } else { json!({ "not": { "type": "null" } }) };
+        json!({ "required": [name], "properties": { name: value } })
+    };
+    match &names.other {
+        Some(other) => json!({ "anyOf": [set(&names.shown), set(other)] }),
+        None => set(&names.shown),
+    }
 }
 
 /// The fields that the path fills within the body, relative to the body's field.

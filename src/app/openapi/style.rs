@@ -1,7 +1,8 @@
 //! The options of an rpc that change the schemas of its messages.
 
 use crate::codec::Int64;
-use crate::route::policy::{EnumPrefix, Policy, UnknownKeys};
+use crate::route::Rpc;
+use crate::route::policy::{EnumPrefix, Policy, UnknownKeys, Validation};
 
 /// How the JSON of messages is read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(super) struct Reading {
     pub(super) unknown_enums: bool,
     /// Whether base64 may contain line breaks.
     pub(super) line_breaks: bool,
+    /// Whether validation rules are enforced.
+    pub(super) enforces_rules: bool,
 }
 
 /// How replies are written.
@@ -41,8 +44,10 @@ pub(super) struct Writing {
 }
 
 impl Reading {
-    pub(super) fn of(policy: &Policy) -> Self {
+    pub(super) fn of(rpc: &Rpc) -> Self {
+        let policy = &rpc.policy;
         let json = &policy.json;
+        let enforces_rules = rpc.validation.as_ref().is_some_and(|validated| validated.mode == Validation::Enforce);
         let some = passed_over(policy).is_none();
         Self {
             proto_names: json.preserve_proto_field_names,
@@ -52,6 +57,7 @@ impl Reading {
             unknown_members: policy.ignore_unknown || some,
             unknown_enums: policy.ignore_unknown,
             line_breaks: json.base64_line_breaks,
+            enforces_rules,
         }
     }
 }

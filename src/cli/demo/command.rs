@@ -118,7 +118,7 @@ curl {json} -d '{transfer}' '{root}/transfers'
 curl -X PUT {json} -d '{{\"value\":\"Wm05MWNpQm1hWFpsSUhOcGVBbz0=\",\"category\":\"ACCOUNT_INFO\"}}' '{root}/storage/{key}'
 curl '{root}/storage/{key}'
 curl -X DELETE '{root}/storage/{key}'
-# one that fails as it should: an IBAN that is none
+# one that fails as it should: a malformed IBAN
 curl {json} -d '{wrong}' '{root}/transfers'
 # another: two ways to name one account
 curl -i '{root}/accounts/balance?{swift}&account.iban.iban=DE89370400440532013000'

@@ -222,7 +222,7 @@ const CASES: &[Case] = &[
         "b",
         r#"{"bytes":{"ipv4":true}}"#,
         &[r#"{"b":"fwAAAQ=="}"#],
-        ["{}", "b bytes.ipv4: expected the 4 bytes of an IPv4 address"],
+        ["{}", "b bytes.ipv4_empty: expected the 4 bytes of an IPv4 address"],
     ),
     case("i32", r#"{"int32":{"const":5}}"#, &[r#"{"i32":5}"#], ["{}", "i32 int32.const: expected 5"]),
     case(

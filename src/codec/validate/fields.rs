@@ -64,7 +64,7 @@ impl Reading<'_> {
             Shape::Repeated | Shape::Packed => Form::List(self.list_checks(field, rules, (cel, ignores_zero))),
             Shape::Map => Form::Map(self.map_checks(field, rules, (cel, ignores_zero))),
             Shape::Implicit | Shape::Explicit | Shape::Required => {
-                let rules = rules.map_or(ValueRules::None, |rules| self.value_rules(field.kind, type_name, rules));
+                let rules = rules.map_or(ValueRules::None, |rules| self.value_rules(field.kind, rules));
                 let value = ValueChecks { kind: field.kind, ignores_zero, rules, cel, inner: None };
                 Form::One { has_presence: field.shape != Shape::Implicit, value }
             }
@@ -95,7 +95,7 @@ impl Reading<'_> {
         };
         let ignore = self.ignore(inside);
         let rules = inside.iter().find(|member| member.name == type_name);
-        let rules = rules.map_or(ValueRules::None, |rules| self.value_rules(kind, type_name, rules));
+        let rules = rules.map_or(ValueRules::None, |rules| self.value_rules(kind, rules));
         let values = self.values();
         let sample = || values.value(kind, default(kind), 0).unwrap_or_else(|_| samples::null());
         let cel = self.cel_rules(inside, &About { known, sample: &sample });
@@ -208,9 +208,9 @@ impl Reading<'_> {
     }
 
     /// The rules of one value of a type.
-    fn value_rules(&mut self, kind: Kind, type_name: &str, rules: &Member) -> ValueRules {
+    fn value_rules(&mut self, kind: Kind, rules: &Member) -> ValueRules {
         if let Some(wrapped) = self.wrapped(kind) {
-            let rules = self.value_rules(wrapped, type_name, rules);
+            let rules = self.value_rules(wrapped, rules);
             let cel = Vec::new();
             let value = ValueChecks { kind: wrapped, ignores_zero: false, rules, cel, inner: None };
             return ValueRules::Wrapped(Box::new(value));

@@ -13,6 +13,7 @@ mod cel;
 mod check;
 mod compile;
 mod custom;
+mod facts;
 mod fields;
 mod formats;
 mod numbers;
@@ -30,6 +31,7 @@ mod violation;
 mod whole;
 
 pub use check::Checks;
+pub use facts::{FieldFacts, ValueFact};
 pub use tables::Validator;
 pub use tree::{Extended, Member, MessageRules, Sources, Tree, TreeValue};
 pub use violation::{Failure, MOST_VIOLATIONS, Violation, Violations};

@@ -9,6 +9,8 @@ pub struct Sources {
     pub protovalidate: bool,
     /// Whether REQUIRED of `google.api.field_behavior` in the descriptors is a rule.
     pub field_behavior: bool,
+    /// Whether violations are also told as `buf.validate.Violations`.
+    pub tells_buf: bool,
 }
 
 impl Sources {

@@ -36,7 +36,7 @@ pub(super) struct Detail {
 }
 
 impl Detail {
-    fn new(json: Value, type_url: &str, value: Vec<u8>) -> Self {
+    pub(super) fn new(json: Value, type_url: &str, value: Vec<u8>) -> Self {
         Self { json, wire: Any { type_url: type_url.to_owned(), value: value.into() } }
     }
 }

@@ -6,6 +6,7 @@
 
 mod backend;
 mod body;
+mod buf;
 mod call;
 mod connect;
 mod context;

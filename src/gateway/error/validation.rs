@@ -1,5 +1,6 @@
 //! Requests that violate validation rules.
 
+use super::buf;
 use super::defect::{Defect, MOST_SEARCHED, WrongField};
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -22,7 +23,11 @@ impl Refusal {
                 format!("{}; and {count}{more} further {noun} of validation rules", text(first))
             }
         };
-        Self::new(Reason::ValidationFailed, message).with_violations(wrong)
+        let mut refusal = Self::new(Reason::ValidationFailed, message).with_violations(wrong);
+        if route.rpc.validation.as_ref().is_some_and(|validated| validated.tells_buf) {
+            refusal.details.push(buf::detail(found, &route.rpc.input));
+        }
+        refusal
     }
 
     /// 500: a rule has no result, so that nobody knows whether the request is valid.

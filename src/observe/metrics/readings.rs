@@ -206,13 +206,11 @@ fn limits(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> fmt::Resu
         let labels = [("limit", name.as_str()), ("mode", if *is_enforced { "enforce" } else { "report" })];
         ConstCounter::new(*exceeded).encode(family.encode_family(&labels)?)?;
     }
-    let shared = readings.limits.iter().filter_map(|limit| Some((limit, limit.without_store?)));
-    let mut shared = shared.peekable();
-    if shared.peek().is_some() {
-        let help = "Requests for which a shared limit was decided without the store, because it was away";
-        let mut family = encoder.encode_descriptor("rate_limit_without_store", help, None, MetricType::Counter)?;
-        for (limit, count) in shared {
-            ConstCounter::new(count).encode(family.encode_family(&[("limit", limit.name.as_str())])?)?;
+    let help = "Requests for which a shared limit was decided without the store, because it was away";
+    let mut family = encoder.encode_descriptor("rate_limit_without_store", help, None, MetricType::Counter)?;
+    for LimitReading { name, without_store, .. } in &readings.limits {
+        if let Some(count) = without_store {
+            ConstCounter::new(*count).encode(family.encode_family(&[("limit", name.as_str())])?)?;
         }
     }
     Ok(())

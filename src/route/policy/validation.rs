@@ -9,7 +9,7 @@ use super::setting::{Keys as _, Setting};
 const USES: &str = "`off`, `report` or `enforce`";
 
 /// Keys of `validation` that do not belong to a policy.
-pub const RULE_KEYS: &[&str] = &["rules", "protovalidate", "field_behavior"];
+pub const RULE_KEYS: &[&str] = &["rules", "protovalidate", "field_behavior", "buf_violations"];
 
 /// Whether request messages are validated before they are forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

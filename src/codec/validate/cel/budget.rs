@@ -29,11 +29,11 @@ const BYTES: usize = 64;
 
 /// What is left of the work for one message.
 #[derive(Clone)]
-pub(in crate::codec::validate) struct Work(Arc<AtomicI64>);
+pub(crate) struct Work(Arc<AtomicI64>);
 
 impl Work {
     /// All of it.
-    pub(in crate::codec::validate) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicI64::new(MOST_WORK)))
     }
 
@@ -43,7 +43,7 @@ impl Work {
     }
 
     /// Takes so much, and says whether there was enough.
-    pub(in crate::codec::validate) fn can_pay(&self, work: i64) -> bool {
+    pub(crate) fn can_pay(&self, work: i64) -> bool {
         self.pay(work).is_ok()
     }
 

@@ -12,6 +12,7 @@ use regex::RegexBuilder;
 use super::budget::{self, WORK, Work, call};
 use super::functions::{COMPARISONS, ENV, HAS, MATCHES, Pattern};
 use super::names::{self, Known};
+use super::times::now;
 use super::values::Boxed;
 
 /// The longest expression, in bytes.
@@ -22,31 +23,31 @@ const PATTERN_SIZE: usize = 1 << 20;
 const LONGEST_TEXT: usize = 256;
 
 /// A compiled expression.
-pub(in crate::codec::validate) struct Expression {
+pub(crate) struct Expression {
     tree: IdedExpr,
     /// Everything but `this` and `now`.
     context: Context<'static, 'static>,
 }
 
 /// What an expression can name besides `now`.
-pub(in crate::codec::validate) struct Scope {
+pub(crate) struct Scope {
     /// The type of `this`.
-    pub(in crate::codec::validate) this: Known,
+    pub(crate) this: Known,
     /// `this` for a message without fields. The expression is tried with it at start.
-    pub(in crate::codec::validate) sample: Boxed,
+    pub(crate) sample: Boxed,
     /// The value of a predefined rule, and the rules that it belongs to.
-    pub(in crate::codec::validate) rule: Option<RuleValues>,
+    pub(crate) rule: Option<RuleValues>,
 }
 
 /// The variables of a predefined rule.
-pub(in crate::codec::validate) struct RuleValues {
-    pub(in crate::codec::validate) rule: Boxed,
-    pub(in crate::codec::validate) rules: Boxed,
+pub(crate) struct RuleValues {
+    pub(crate) rule: Boxed,
+    pub(crate) rules: Boxed,
 }
 
 /// What an expression says about a value.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::codec::validate) enum Outcome {
+pub(crate) enum Outcome {
     Passed,
     /// It returned `false`, or a text that says what is wrong.
     Violated(Option<String>),
@@ -67,9 +68,9 @@ impl Expression {
     ///
     /// # Errors
     /// What is wrong with it, with the column if that is known.
-    pub(in crate::codec::validate) fn compile(text: &str, scope: Scope) -> Result<Self, Vec<String>> {
+    pub(crate) fn compile(text: &str, scope: Scope) -> Result<Self, Vec<String>> {
         if text.len() > LONGEST {
-            return Err(vec![format!("expected an expression of at most {LONGEST} bytes, found {}", text.len())]);
+            return Err(vec![format!("expected an expression of at most {LONGEST} bytes, got {}", text.len())]);
         }
         let program = ENV.compile(text).map_err(|errors| {
             let said = errors.errors.iter().map(|error| format!("column {}: {}", error.pos.1, error.msg.trim()));
@@ -107,21 +108,19 @@ impl Expression {
 
     /// Tries the expression: one that mixes types must not wait for its first request.
     fn try_with(&self, sample: Boxed) -> Result<(), Vec<String>> {
-        let context = self.context_with(sample, super::now(), &Work::new());
+        let context = self.context_with(sample, now(), &Work::new());
         match Value::resolve_val(&self.tree, &context) {
             Ok(value) if is_result(&value) => Ok(()),
             Ok(value) => {
                 let kind = value.get_type().name().to_owned();
-                Err(vec![format!(
-                    "expected an expression that returns a bool or a string, found one that returns {kind}"
-                )])
+                Err(vec![format!("expected an expression that returns a bool or a string, not {kind}")])
             }
             // The only values in it are those of the expression itself.
             Err(error @ (ExecutionError::NoSuchOverload(_) | ExecutionError::UndeclaredReference(_))) => {
                 Err(vec![error.to_string()])
             }
             Err(ExecutionError::UnsupportedBinaryOperator(operator, ..)) => {
-                Err(vec![format!("the operands of `{operator}` have types that do not go together")])
+                Err(vec![format!("the operands of `{operator}` have types that it cannot combine")])
             }
             Err(_) => Ok(()),
         }
@@ -136,7 +135,7 @@ impl Expression {
     }
 
     /// Evaluates the expression for a value.
-    pub(in crate::codec::validate) fn evaluate(&self, this: Boxed, now: Boxed, work: &Work) -> Outcome {
+    pub(crate) fn evaluate(&self, this: Boxed, now: Boxed, work: &Work) -> Outcome {
         let context = self.context_with(this, now, work);
         let result = Value::resolve_val(&self.tree, &context);
         // A loop that could not pay is an error, which `||` and `&&` may have passed over.

@@ -8,7 +8,7 @@ use crate::schema::{FieldTable, Message, Shape, WellKnown};
 
 /// What is known of the type of a value.
 #[derive(Debug, Clone)]
-pub(in crate::codec::validate) enum Known {
+pub(crate) enum Known {
     Message(Message),
     List(Box<Self>),
     Map,
@@ -18,7 +18,7 @@ pub(in crate::codec::validate) enum Known {
 
 impl Known {
     /// The type of a field.
-    pub(in crate::codec::validate) fn of_field(owner: &Message, field: &FieldTable) -> Self {
+    pub(crate) fn of_field(owner: &Message, field: &FieldTable) -> Self {
         match field.shape {
             Shape::Map => Self::Map,
             Shape::Repeated | Shape::Packed => Self::List(Box::new(Self::of_value(owner, field))),
@@ -27,7 +27,7 @@ impl Known {
     }
 
     /// The type of one value of a field.
-    pub(in crate::codec::validate) fn of_value(owner: &Message, field: &FieldTable) -> Self {
+    pub(crate) fn of_value(owner: &Message, field: &FieldTable) -> Self {
         let message = field.kind.message().map(|id| owner.sibling(id));
         let is_plain =
             |message: &Message| matches!(message.table().known, WellKnown::No | WellKnown::Any | WellKnown::FieldMask);
@@ -35,7 +35,7 @@ impl Known {
     }
 
     /// The type of the values of a map.
-    pub(in crate::codec::validate) fn of_map_value(owner: &Message, field: &FieldTable) -> Self {
+    pub(crate) fn of_map_value(owner: &Message, field: &FieldTable) -> Self {
         let Some(entry) = field.kind.message().map(|id| owner.sibling(id)) else { return Self::Other };
         let [_, value] = kinds(entry.table());
         let fields = &entry.table().fields;

@@ -147,9 +147,9 @@ fn wrong_expressions_are_reported_with_the_column() {
         ("s", "this.matches('(')", "column 14: the pattern is not a regular expression: unclosed group"),
         ("s", "t.Leaf{name: 'a'} == this", "column 7: expressions cannot make messages"),
         ("s", "this > 1", "found no matching overload for '_>_' applied to '(string, int)'"),
-        ("s", "this + 1 == ''", "the operands of `add` have types that do not go together"),
-        ("s", "size(this)", "expected an expression that returns a bool or a string, found one that returns int"),
-        ("s", &long, "expected an expression of at most 4096 bytes, found 5010"),
+        ("s", "this + 1 == ''", "the operands of `add` have types that it cannot combine"),
+        ("s", "size(this)", "expected an expression that returns a bool or a string, not int"),
+        ("s", &long, "expected an expression of at most 4096 bytes, got 5010"),
     ] {
         let problems = compiled(&schema, &rules(field, expression)).unwrap_err();
         let shown: Vec<String> = problems.iter().map(Problem::to_string).collect();

@@ -27,7 +27,7 @@ pub(super) struct Timestamp(pub(super) i128);
 pub(super) struct Duration(pub(super) i128);
 
 /// The time of this moment.
-pub(in crate::codec::validate) fn now() -> Box<dyn Val> {
+pub(crate) fn now() -> Box<dyn Val> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Box::new(Timestamp(now.as_nanos() as i128))
 }

@@ -23,18 +23,18 @@ use crate::format::wire::{LENGTH, Reader, WireError};
 use crate::schema::{FieldTable, Kind, Message, MessageId, Shape, WellKnown};
 
 /// A CEL value that borrows nothing.
-pub(in crate::codec::validate) type Boxed = Box<dyn Val>;
+pub(crate) type Boxed = Box<dyn Val>;
 
 /// Makes values of the message types of one schema.
 #[derive(Debug, Clone)]
-pub(in crate::codec::validate) struct Values {
+pub(crate) struct Values {
     /// Any message type: it leads to all others.
     types: Message,
 }
 
 /// A message.
 #[derive(Clone)]
-pub(in crate::codec::validate) struct MessageValue(Arc<Fields>);
+pub(crate) struct MessageValue(Arc<Fields>);
 
 struct Fields {
     message: Message,
@@ -44,17 +44,12 @@ struct Fields {
 }
 
 impl Values {
-    pub(in crate::codec::validate) fn new(types: Message) -> Self {
+    pub(crate) fn new(types: Message) -> Self {
         Self { types }
     }
 
     /// A message.
-    pub(in crate::codec::validate) fn message(
-        &self,
-        id: MessageId,
-        wire: &[u8],
-        depth: usize,
-    ) -> Result<MessageValue, WireError> {
+    pub(crate) fn message(&self, id: MessageId, wire: &[u8], depth: usize) -> Result<MessageValue, WireError> {
         if depth > DEPTH_LIMIT {
             return Err(WireError::Depth);
         }
@@ -152,7 +147,7 @@ impl Values {
     }
 
     /// One value of a field.
-    pub(in crate::codec::validate) fn value(&self, kind: Kind, raw: Raw<'_>, depth: usize) -> Result<Boxed, WireError> {
+    pub(crate) fn value(&self, kind: Kind, raw: Raw<'_>, depth: usize) -> Result<Boxed, WireError> {
         Ok(match (kind, raw) {
             (Kind::Bool, Raw::Number(bits)) => Box::new(CelBool::from(bits != 0)),
             (Kind::Float | Kind::Double, Raw::Number(bits)) => Box::new(CelDouble::from(float(kind, bits))),
@@ -221,7 +216,7 @@ impl MessageValue {
     }
 
     /// The value of a field by its number, or its default.
-    pub(in crate::codec::validate) fn by_number(&self, number: u32) -> Boxed {
+    pub(crate) fn by_number(&self, number: u32) -> Boxed {
         let index = self.0.message.table().by_number(number);
         index.map_or_else(|| Box::new(CelNull) as Boxed, |index| self.field_or_default(index))
     }
