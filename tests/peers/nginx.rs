@@ -79,7 +79,8 @@ fn answers_through_nginx_equal_those_without_it() {
         (("DELETE", STORED, &[], ""), 200),
         // The bank's refusals and ours.
         (("GET", STORED, &[], ""), 404),
-        (("GET", "/accounts/balance?account.swift.bic=NONE", &[], ""), 404),
+        (("GET", "/accounts/balance?account.swift.bic=NONEUSCA000&account.swift.account=1", &[], ""), 404),
+        (("GET", "/accounts/balance?account.swift.bic=NONE&account.swift.account=1", &[], ""), 400),
         (("GET", &format!("{BALANCE}&colour=red"), &[], ""), 400),
         (("POST", "/transfers", JSON, r#"{"transferId":1.5}"#), 400),
         (("GET", "/no/such/path", &[], ""), 404),
