@@ -190,6 +190,39 @@ fn an_openapi_document_has_the_validation_rules_that_json_schema_can_say() {
 }
 
 #[test]
+fn parameters_have_the_validation_rules_that_json_schema_can_say() {
+    let rules = "shop.v1.Order: {id: {string: {min_len: 2, max_len: 9}}}\n\
+                 shop.v1.ListRequest: {limit: {int32: {gte: 1, lte: 100}}}\n\
+                 shop.v1.FindRequest: {number: {int64: {gte: 0}}, labels: {map: {max_pairs: 2, values: {string: {len: 3}}}}}\n";
+    let document = served_with_rules_file(rules);
+    for (place, expected) in [
+        (
+            "/paths/~1v1~1watch/get/parameters/0",
+            json!({
+                "name": "limit", "in": "query", "required": true,
+                "schema": { "type": "integer", "format": "int32", "minimum": 1, "maximum": 100 },
+            }),
+        ),
+        (
+            "/paths/~1v1~1orders~1{id}/put/parameters/0",
+            json!({
+                "name": "id", "in": "path", "required": true,
+                "schema": { "type": "string", "minLength": 2, "maxLength": 9 },
+            }),
+        ),
+    ] {
+        assert_eq!(document.pointer(place), Some(&expected), "{place}: {:#}", document["paths"]);
+    }
+    let labels = document["paths"]["/v1/orders"]["get"]["parameters"].as_array().unwrap();
+    let labels = labels.iter().find(|parameter| parameter["name"] == "labels").unwrap();
+    let expected = json!({
+        "type": "object", "maxProperties": 2,
+        "additionalProperties": { "type": "string", "minLength": 3, "maxLength": 3 },
+    });
+    assert_eq!(labels["schema"], expected);
+}
+
+#[test]
 fn an_openapi_document_is_equal_in_yaml_and_json() {
     for served in SERVED.iter() {
         assert_eq!(from_yaml(&to_yaml(&served.document)).unwrap(), served.document);
@@ -261,9 +294,13 @@ fn document_of(text: &str, options: &str) -> Value {
 
 /// The document of the shop with these rules of its orders.
 fn served_with_rules(rules: &str) -> Value {
+    served_with_rules_file(&format!("shop.v1.Order: {rules}\n"))
+}
+
+fn served_with_rules_file(rules: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rules.yaml");
-    std::fs::write(&file, format!("shop.v1.Order: {rules}\n")).unwrap();
+    std::fs::write(&file, rules).unwrap();
     document_of(SHOP, &format!("validation: {{rules: '{}'}}", file.display()))
 }
 

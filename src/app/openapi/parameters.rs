@@ -28,6 +28,7 @@ pub(super) fn of_path(schemas: &mut Schemas<'_>, part: &Part, name: &str, style:
         }
         Some(path) if part.is_whole && !part.is_open => {
             let schema = schemas.text(path.leaf(), style);
+            let schema = schemas.restricted(schema, path.leaf(), style);
             schemas.described(schema, path.leaf())
         }
         Some(path) => {
@@ -41,7 +42,9 @@ pub(super) fn of_path(schemas: &mut Schemas<'_>, part: &Part, name: &str, style:
     let (schema, description) = apart(schema);
     let description = description.into_iter().chain(notes).collect::<Vec<_>>().join("\n\n");
     let schema = match schema.get("type") {
-        Some(kind) if kind == "string" && !part.is_open => with(schema, [("minLength", json!(1))]),
+        Some(kind) if kind == "string" && !part.is_open && schema.get("minLength").is_none() => {
+            with(schema, [("minLength", json!(1))])
+        }
         _ => schema,
     };
     let parameter = json!({ "name": name, "in": "path", "required": true, "schema": schema });
@@ -94,7 +97,8 @@ fn of_key(schemas: &mut Schemas<'_>, name: &str, field: &Field, style: Style) ->
     let is_deprecated = schema.as_object_mut().and_then(|schema| schema.remove("deprecated")).is_some();
     let is_json = takes_json(field) && !field.is_repeated();
     let mut parameter = json!({ "name": name, "in": "query" });
-    if Behavior::Required.is_of(schemas.remark(&format!("{}.{}", owner(field), field.name()))) && !name.contains('.') {
+    let remark = schemas.remark(&format!("{}.{}", owner(field), field.name()));
+    if (Behavior::Required.is_of(remark) || schemas.is_demanded(field, style)) && !name.contains('.') {
         parameter = with(parameter, [("required", json!(true))]);
     }
     if is_deprecated {
@@ -114,7 +118,7 @@ fn of_key(schemas: &mut Schemas<'_>, name: &str, field: &Field, style: Style) ->
 /// The schema of all values of a field, written as texts.
 fn values(schemas: &mut Schemas<'_>, field: &Field, style: Style) -> Value {
     let value_field = field.message().and_then(|entry| entry.field("value"));
-    match (field.table().shape, value_field) {
+    let schema = match (field.table().shape, value_field) {
         (Shape::Map, Some(value)) => {
             json!({ "type": "object", "additionalProperties": schemas.text(&value, style) })
         }
@@ -123,7 +127,8 @@ fn values(schemas: &mut Schemas<'_>, field: &Field, style: Style) -> Value {
         }
         (Shape::Repeated | Shape::Packed, _) => json!({ "type": "array", "items": schemas.text(field, style) }),
         _ => schemas.text(field, style),
-    }
+    };
+    schemas.restricted(schema, field, style)
 }
 
 /// A field that a query parameter can set.

@@ -242,6 +242,19 @@ impl<'a> Schemas<'a> {
         self.described(schema, field)
     }
 
+    /// The schema of the texts for a field with what enforced rules say of them added.
+    pub(super) fn restricted(&self, schema: Value, field: &Field, style: Style) -> Value {
+        match (style, self.facts(field, style)) {
+            (Style::Read(reading), Some(facts)) => restrict(schema, field, &facts, reading),
+            _ => schema,
+        }
+    }
+
+    /// Whether rules demand that a field of the request message is set, and it has one name only.
+    pub(super) fn is_demanded(&self, field: &Field, style: Style) -> bool {
+        matches!(self.presence(field, style), Presence::Required)
+    }
+
     /// The schema of a field with its documentation added.
     pub(super) fn described(&self, schema: Value, field: &Field) -> Value {
         let Value::Object(mut schema) = schema else { return schema };
