@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::cel::{Boxed, MessageValue, Work};
-use super::raw::{Raw, all_texts, default, float, integer, is_zero, only_field, raw, time};
+use super::raw::{Raw, all_texts, default, float, integer, is_zero, next_bytes, only_field, raw, time};
 use super::rules::{Number, NumberTest, Rule};
 use super::tables::{
     AllChecks, FieldChecks, Form, ListChecks, MapChecks, MessageChecks, Validator, ValueChecks, ValueRules,
@@ -458,14 +458,12 @@ impl<'m> Reading<'_, 'm> {
 }
 
 impl<'m> Slot<'m> {
-    /// Takes the next value of the field: it replaces that before, or is another piece of a message.
+    /// Takes the next value of the field.
     fn take(&mut self, raw: Raw<'m>, kind: Kind) {
-        match (raw, &mut *self) {
-            (Raw::Number(bits), _) => *self = Slot::Number(bits),
-            (Raw::Bytes(piece), Slot::Bytes(before)) if kind.message().is_some() => {
-                before.to_mut().extend_from_slice(piece);
-            }
-            (Raw::Bytes(bytes), _) => *self = Slot::Bytes(Cow::Borrowed(bytes)),
+        *self = match (raw, std::mem::take(self)) {
+            (Raw::Number(bits), _) => Slot::Number(bits),
+            (Raw::Bytes(bytes), Slot::Bytes(before)) => Slot::Bytes(next_bytes(before, bytes, kind)),
+            (Raw::Bytes(bytes), _) => Slot::Bytes(Cow::Borrowed(bytes)),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Reads single values in wire format.
 
+use std::borrow::Cow;
+
 use crate::format::wire::{self, FIXED32, FIXED64, GROUP, LENGTH, Reader, VARINT, WireError};
 use crate::schema::Kind;
 
@@ -8,6 +10,16 @@ use crate::schema::Kind;
 pub(super) enum Raw<'m> {
     Number(u64),
     Bytes(&'m [u8]),
+}
+
+/// The bytes of a field that had others before: they replace those, or are a further piece of a message (Protocol
+/// Buffers, Encoding, "Last One Wins").
+pub(super) fn next_bytes<'m>(mut before: Cow<'m, [u8]>, next: &'m [u8], kind: Kind) -> Cow<'m, [u8]> {
+    if kind.message().is_none() {
+        return Cow::Borrowed(next);
+    }
+    before.to_mut().extend_from_slice(next);
+    before
 }
 
 /// Reads a value of this wire type.

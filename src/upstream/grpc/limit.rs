@@ -443,7 +443,7 @@ mod tests {
         limit.0.most.store(4, Ordering::Relaxed);
         places.truncate(4);
         tokio::task::yield_now().await;
-        assert!(entered.try_recv().is_err(), "four are in flight, as many as may be");
+        assert!(entered.try_recv().is_err(), "the limit is 4, and four calls are in flight");
         places.truncate(3);
         let mut more = vec![entered.recv().await.unwrap()];
         assert!(entered.try_recv().is_err());

@@ -18,7 +18,7 @@ use cel::common::value::{CowVal, StaticVal, Val};
 use super::times::{Duration, Timestamp, nanos};
 use crate::codec::depth::DEPTH_LIMIT;
 use crate::codec::time::Span;
-use crate::codec::validate::raw::{Raw, default, float, integer, is_zero, only_field, raw};
+use crate::codec::validate::raw::{Raw, default, float, integer, is_zero, next_bytes, only_field, raw};
 use crate::format::wire::{LENGTH, Reader, WireError};
 use crate::schema::{FieldTable, Kind, Message, MessageId, Shape, WellKnown};
 
@@ -269,14 +269,12 @@ enum Slot<'m> {
 }
 
 impl<'m> Slot<'m> {
-    /// Takes the next value of the field: it replaces that before, or is another piece of a message.
+    /// Takes the next value of the field.
     fn take(&mut self, raw: Raw<'m>, kind: Kind) {
-        match (raw, &mut *self) {
-            (Raw::Number(bits), _) => *self = Slot::Number(bits),
-            (Raw::Bytes(piece), Slot::Bytes(before)) if kind.message().is_some() => {
-                before.to_mut().extend_from_slice(piece);
-            }
-            (Raw::Bytes(bytes), _) => *self = Slot::Bytes(Cow::Borrowed(bytes)),
+        *self = match (raw, std::mem::take(self)) {
+            (Raw::Number(bits), _) => Slot::Number(bits),
+            (Raw::Bytes(bytes), Slot::Bytes(before)) => Slot::Bytes(next_bytes(before, bytes, kind)),
+            (Raw::Bytes(bytes), _) => Slot::Bytes(Cow::Borrowed(bytes)),
         }
     }
 
