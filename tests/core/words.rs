@@ -30,8 +30,13 @@ const CALLER_FACING: &[&str] = &[
 ];
 
 /// Files among them whose texts are about the configuration: `expected`, `found`.
-const CONFIGURATION: &[&str] =
-    &["caller/forwarded/network.rs", "gateway/probe.rs", "validate/compile.rs", "validate/reading.rs"];
+const CONFIGURATION: &[&str] = &[
+    "caller/forwarded/network.rs",
+    "gateway/probe.rs",
+    "rate/config.rs",
+    "validate/compile.rs",
+    "validate/reading.rs",
+];
 
 /// Phrases that a caller had to read twice.
 const RIDDLES: &[&str] = &[

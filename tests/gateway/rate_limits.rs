@@ -206,7 +206,7 @@ fn invalid_or_unusable_rate_limits_stop_the_start() {
         ),
         (
             "limits: {a: {rate: 1/s, by: claim}}",
-            "t.yaml:3:29: by: expected `caller`, `certificate`, `address`, `rpc` or `route`, or a map with `claim` or `header`, got \
+            "t.yaml:3:29: by: expected `caller`, `certificate`, `address`, `rpc` or `route`, or a map with `claim` or `header`, found \
              `claim`"
                 .to_owned(),
         ),
@@ -241,15 +241,15 @@ fn invalid_or_unusable_rate_limits_stop_the_start() {
         ),
         (
             "limits: {a: {rate: 1/s, shared: true, store_away: no}}",
-            "t.yaml:3:51: store_away: expected `local`, `open` or `closed`, got `no`".to_owned(),
+            "t.yaml:3:51: store_away: expected `local`, `open` or `closed`, found `no`".to_owned(),
         ),
         (
             "limits: {a: {rate: 1/s, headers: never}}",
-            "t.yaml:3:34: headers: expected `rejected` or `always`, got `never`".to_owned(),
+            "t.yaml:3:34: headers: expected `rejected` or `always`, found `never`".to_owned(),
         ),
         (
             "limits: {a: {rate: 1/s, mode: off}}",
-            "t.yaml:3:31: mode: expected `enforce` or `report`, got `off`".to_owned(),
+            "t.yaml:3:31: mode: expected `enforce` or `report`, found `off`".to_owned(),
         ),
     ] {
         let text = format!("schema: proto\nupstream: http://a:1\n{section}\n");

@@ -106,7 +106,7 @@ impl FromStr for By {
             "rpc" => Ok(Self::Rpc),
             "route" => Ok(Self::Route),
             _ => Err(format!(
-                "expected `caller`, `certificate`, `address`, `rpc` or `route`, or a map with `claim` or `header`, got `{text}`"
+                "expected `caller`, `certificate`, `address`, `rpc` or `route`, or a map with `claim` or `header`, found `{text}`"
             )),
         }
     }
@@ -119,7 +119,7 @@ impl FromStr for Mode {
         match text {
             "enforce" => Ok(Self::Enforce),
             "report" => Ok(Self::Report),
-            _ => Err(format!("expected `enforce` or `report`, got `{text}`")),
+            _ => Err(format!("expected `enforce` or `report`, found `{text}`")),
         }
     }
 }
@@ -132,7 +132,7 @@ impl FromStr for StoreAway {
             "local" => Ok(Self::Local),
             "open" => Ok(Self::Open),
             "closed" => Ok(Self::Closed),
-            _ => Err(format!("expected `local`, `open` or `closed`, got `{text}`")),
+            _ => Err(format!("expected `local`, `open` or `closed`, found `{text}`")),
         }
     }
 }
@@ -144,7 +144,7 @@ impl FromStr for QuotaHeaders {
         match text {
             "rejected" => Ok(Self::Rejected),
             "always" => Ok(Self::Always),
-            _ => Err(format!("expected `rejected` or `always`, got `{text}`")),
+            _ => Err(format!("expected `rejected` or `always`, found `{text}`")),
         }
     }
 }
